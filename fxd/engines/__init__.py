@@ -1,0 +1,1 @@
+"""The two engines: arrays in, arrays out."""

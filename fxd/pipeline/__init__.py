@@ -1,0 +1,1 @@
+"""A file's life, in the order in which it is lived: inbox, workers, process, publish."""

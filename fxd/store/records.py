@@ -1,0 +1,169 @@
+"""What the store keeps, as plain dataclasses: times are aware UTC datetimes, paths are display text.
+
+A path is kept as text made by `fxd.pipeline.files.display`: bytes that are no UTF-8 stand there as \\xNN.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+EngineName = Literal["dsp", "tcn"]
+RunState = Literal["done", "failed"]
+Subset = Literal["training", "validation"]
+TrainingState = Literal["running", "promoted", "kept", "failed", "stopped"]
+
+
+@dataclass(frozen=True)
+class Environment:
+    """Where a run happened: timings are comparable only within one."""
+
+    host: str
+    cpu: str
+    cores: int
+    threads: int
+    """Threads an engine may use."""
+    python: str
+    fxd: str
+    libraries: dict[str, str]
+    """Name to version: numpy, scipy, numba, soundfile, libsndfile, torch."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing that happened to a file, for `fxd why`."""
+
+    at: datetime
+    name: str
+    """seen, claimed, started, processed, published, recorded, archived, retried, failed, recovered, ..."""
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Quality:
+    """How far an estimate is from its target; a measure that does not exist for a signal is nan."""
+
+    esr: float
+    esr_db: float
+    mae: float
+    si_sdr_db: float
+    mrstft: float
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one engine did in a run."""
+
+    engine: EngineName
+    version: str
+    """Settings hash for dsp, model id for tcn."""
+    engine_seconds: float
+    """Wall time inside the engine."""
+    cpu_seconds: float
+    output: str
+    """Path below the outbox."""
+    output_bytes: int
+    peak_dbfs: float
+    clipped_frames: int
+    loudness_lufs: float
+    """Integrated, BS.1770; nan where too short or silent."""
+    quality: Quality | None = None
+    """Against the dsp output; only for tcn."""
+
+
+@dataclass(frozen=True)
+class Example:
+    """A training pair: the dry sound is kept, the wet is rendered from it."""
+
+    content_sha256: str
+    """Of the decoded sound (`fxd.audio`), so the same sound in another container is the same example."""
+    settings_hash: str
+    subset: Subset
+    path: str
+    """Of the dry sound, below db/dataset."""
+    sample_rate: int
+    channels: int
+    frames: int
+    bytes: int
+    added_at: datetime
+
+
+@dataclass(frozen=True)
+class Run:
+    """One dropped file, processed."""
+
+    id: str
+    file: str
+    """Path below the inbox."""
+    sha256: str
+    """Of the file's bytes; empty where it could not be read."""
+    state: RunState
+    reason: str
+    """Why it failed; empty where it did not."""
+    received_at: datetime
+    finished_at: datetime
+    sample_rate: int
+    channels: int
+    frames: int
+    bytes: int
+    queue_seconds: float
+    """From seen to started."""
+    total_seconds: float
+    """From seen to recorded."""
+    environment: Environment
+    results: tuple[Result, ...] = ()
+    steps: tuple[Step, ...] = ()
+
+    @property
+    def seconds(self) -> float:
+        """Audio length."""
+        return self.frames / self.sample_rate if self.sample_rate else 0.0
+
+
+@dataclass(frozen=True)
+class Model:
+    """One trained TCN; `models/<id>/model.json` says the same and more."""
+
+    id: str
+    created_at: datetime
+    preset: str
+    sample_rate: int
+    settings_hash: str
+    """Of the saturator it learned."""
+    parent: str | None
+    """The model its training started from."""
+    origin: Literal["factory", "trained"]
+    train_seconds: float
+    steps: int
+    weights: int
+    """How many numbers."""
+    esr_db: float
+    """Over its validation set, total error energy over total target energy; nan where there was none."""
+    reason: str
+    """Why it was promoted, or why not: one plain sentence."""
+    details: dict[str, Any] = field(default_factory=dict)
+    """Recipe, scores per file, decision, environment: what model.json holds."""
+
+
+@dataclass(frozen=True)
+class Promotion:
+    """From `at` on, this model serves."""
+
+    model_id: str
+    at: datetime
+    reason: str
+
+
+@dataclass(frozen=True)
+class Training:
+    """One retraining, from its start to its decision."""
+
+    id: str
+    started_at: datetime
+    trigger: Literal["schedule", "command"]
+    state: TrainingState
+    finished_at: datetime | None = None
+    model_id: str | None = None
+    """The challenger, where there is one."""
+    reason: str = ""
+    dataset_seconds: float = 0.0
+    """Length of the training set when it started: what is new since then makes the next one due."""

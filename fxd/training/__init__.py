@@ -1,0 +1,1 @@
+"""The training set, the trainer and the promotion of what it made."""
