@@ -150,7 +150,7 @@ class Resampler:
         the rest then waits for the next call. Raises ValueError where fewer than `frames` are ready.
         """
         up, down = self.bank.up, self.bank.down
-        source = np.concatenate([self.history, block], axis=1, dtype=np.float32)
+        source = np.concatenate([self.history, np.ascontiguousarray(block, np.float32)], axis=1)
         ready = max(0, -(-(source.shape[1] * up - self.clock) // down))
         if frames is None:
             frames = ready
