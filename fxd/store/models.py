@@ -1,0 +1,91 @@
+"""The history of models: who learned what, and who served from when on."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import func, insert, select, update
+
+from fxd.store.database import Database
+from fxd.store.errors import StoreError
+from fxd.store.records import Model, Promotion
+from fxd.store.rows import columns_of, insert_new, values_of
+from fxd.store.tables import models, promotions
+
+
+class Models(Database):
+    """The part of the store that knows the models."""
+
+    def add_model(self, model: Model) -> bool:
+        """Record a model; false, and nothing is written, where its id is known already."""
+        with self.write() as connection:
+            return insert_new(connection, models, values_of(model))
+
+    def model(self, model_id: str) -> Model | None:
+        """The model of this id, or None."""
+        query = select(*columns_of(models, Model)).where(models.c.id == model_id)
+        with self.read() as connection:
+            row = connection.execute(query).first()
+        return None if row is None else Model(*row)
+
+    def find_model(self, text: str) -> Model:
+        """The model whose id is `text`, or the only one whose id begins with it.
+
+        Raises StoreError where there is none, or more than one.
+        """
+        if (exact := self.model(text)) is not None:
+            return exact
+        query = select(*columns_of(models, Model)).where(
+            func.lower(models.c.id).startswith(text.lower(), autoescape=True)
+        )
+        with self.read() as connection:
+            found = [Model(*row) for row in connection.execute(query.order_by(models.c.id))]
+        if len(found) == 1:
+            return found[0]
+        if not found:
+            raise StoreError(f"{text}: no model has this id or begins with it; fxd models lists them")
+        ids = ", ".join(model.id for model in found)
+        raise StoreError(f"{text}: {len(found)} models begin with this: {ids}; write more of the id")
+
+    def models(self) -> list[Model]:
+        """All models, newest first."""
+        query = select(*columns_of(models, Model)).order_by(models.c.created_at.desc(), models.c.id)
+        with self.read() as connection:
+            return [Model(*row) for row in connection.execute(query)]
+
+    def update_model(self, model_id: str, reason: str, details: dict[str, Any]) -> None:
+        """Write down the decision about a model: its reason, and details that replace the old ones.
+
+        Raises StoreError where the model is not known.
+        """
+        query = update(models).where(models.c.id == model_id).values(reason=reason, details=details)
+        with self.write() as connection:
+            if connection.execute(query).rowcount == 0:
+                raise unknown(model_id)
+
+    def promote(self, model_id: str, reason: str, at: datetime) -> None:
+        """Make this model the champion. Raises StoreError where it is not known."""
+        with self.write() as connection:
+            if connection.execute(select(models.c.id).where(models.c.id == model_id)).first() is None:
+                raise unknown(model_id)
+            connection.execute(insert(promotions), {"model_id": model_id, "reason": reason, "at": at})
+
+    def champion(self) -> Model | None:
+        """The model that was promoted last, or None where none ever was."""
+        query = (
+            select(*columns_of(models, Model))
+            .join(promotions, promotions.c.model_id == models.c.id)
+            .where(promotions.c.id == select(func.max(promotions.c.id)).scalar_subquery())
+        )
+        with self.read() as connection:
+            row = connection.execute(query).first()
+        return None if row is None else Model(*row)
+
+    def promotions(self) -> list[Promotion]:
+        """All promotions, newest first; the first names the champion."""
+        query = select(*columns_of(promotions, Promotion)).order_by(promotions.c.id.desc())
+        with self.read() as connection:
+            return [Promotion(*row) for row in connection.execute(query)]
+
+
+def unknown(model_id: str) -> StoreError:
+    return StoreError(f"{model_id}: no model has this id; fxd models lists them")

@@ -1,0 +1,186 @@
+"""The log of runs: what came in, what the engines made of it, and every step on the way."""
+
+import hashlib
+import json
+from collections import defaultdict
+from dataclasses import asdict, fields
+from pathlib import PurePosixPath
+from typing import Any
+
+from sqlalchemy import Connection, Select, func, insert, select, union
+
+from fxd.store.database import Database
+from fxd.store.examples import add_example
+from fxd.store.records import Environment, Example, Quality, Result, Run, RunState, Step
+from fxd.store.rows import columns_of, insert_new, values_of
+from fxd.store.tables import environments, results, runs, steps
+
+ELSEWHERE = {"environment", "results", "steps", "quality"}
+"""Fields that are rows of other tables, or several columns."""
+RUN_COLUMNS = [runs.c[field.name] for field in fields(Run) if field.name not in ELSEWHERE]
+RESULT_COLUMNS = [results.c[field.name] for field in fields(Result) if field.name not in ELSEWHERE]
+NEWEST_FIRST = (runs.c.finished_at.desc(), runs.c.id.desc())
+
+
+class Runs(Database):
+    """The part of the store that logs runs."""
+
+    def record_run(self, run: Run, example: Example | None) -> bool:
+        """Record a run, its results and steps, and its training example, in one transaction.
+
+        False, and nothing is written, where a run of this id is recorded already. An example that is in
+        the training set already is not added again.
+        """
+        with self.write() as connection:
+            environment = environment_id(connection, run.environment)
+            if not insert_new(connection, runs, run_values(run, environment)):
+                connection.rollback()
+                return False
+            if run.results:
+                connection.execute(insert(results), [result_values(run.id, result) for result in run.results])
+            if run.steps:
+                connection.execute(insert(steps), [step_values(run.id, step) for step in run.steps])
+            if example is not None:
+                add_example(connection, example)
+            return True
+
+    def add_step(self, run_id: str, step: Step) -> None:
+        """Add what happened to a recorded run afterwards."""
+        with self.write() as connection:
+            connection.execute(insert(steps), step_values(run_id, step))
+
+    def has_run(self, run_id: str) -> bool:
+        """Is a run of this id recorded?"""
+        with self.read() as connection:
+            return connection.execute(select(runs.c.id).where(runs.c.id == run_id)).first() is not None
+
+    def run(self, run_id: str) -> Run | None:
+        """The run of this id, or None."""
+        with self.read() as connection:
+            return next(iter(load(connection, select(runs.c.id).where(runs.c.id == run_id))), None)
+
+    def runs(self, last: int) -> list[Run]:
+        """The `last` runs that finished, newest first."""
+        with self.read() as connection:
+            return load(connection, select(runs.c.id).order_by(*NEWEST_FIRST).limit(last))
+
+    def runs_of(self, text: str) -> list[Run]:
+        """The runs whose file, or one of whose outputs, is `text` as a whole path or as its last part.
+
+        Newest first.
+        """
+        # Three indexed look-ups; one condition with OR over a join would read every run.
+        matches = union(
+            select(runs.c.id).where((runs.c.file == text) | (runs.c.name == text)),
+            select(results.c.run_id).where((results.c.output == text) | (results.c.output_name == text)),
+        )
+        with self.read() as connection:
+            return load(connection, select(matches.subquery().c[0]))
+
+    def count_runs(self, state: RunState | None = None) -> int:
+        """How many runs are recorded, of one state or of both."""
+        query = select(func.count()).select_from(runs)
+        if state is not None:
+            query = query.where(runs.c.state == state)
+        with self.read() as connection:
+            return connection.execute(query).scalar_one()
+
+    def output_owner(self, output: str) -> str | None:
+        """SHA-256 of the input whose latest run made this output; None where no run did.
+
+        `output` is a path below the outbox.
+        """
+        query = (
+            select(runs.c.sha256)
+            .join(results, results.c.run_id == runs.c.id)
+            .where(results.c.output == output)
+            .order_by(*NEWEST_FIRST)
+            .limit(1)
+        )
+        with self.read() as connection:
+            return connection.execute(query).scalar()
+
+
+def basename(path: str) -> str:
+    return PurePosixPath(path).name
+
+
+def environment_id(connection: Connection, environment: Environment) -> int:
+    """The row of this environment, made where it is new."""
+    values = asdict(environment)
+    fingerprint = hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+    query = select(environments.c.id).where(environments.c.fingerprint == fingerprint)
+    if (found := connection.execute(query).scalar()) is not None:
+        return int(found)
+    insert_new(connection, environments, {**values, "fingerprint": fingerprint})
+    return int(connection.execute(query).scalar_one())
+
+
+def run_values(run: Run, environment: int) -> dict[str, Any]:
+    values = {column.name: getattr(run, column.name) for column in RUN_COLUMNS}
+    return {**values, "name": basename(run.file), "environment_id": environment}
+
+
+def result_values(run_id: str, result: Result) -> dict[str, Any]:
+    values = values_of(result)
+    quality: Quality | None = values.pop("quality")
+    empty = dict.fromkeys(field.name for field in fields(Quality))
+    return {
+        **values,
+        **(empty if quality is None else values_of(quality)),
+        "run_id": run_id,
+        "output_name": basename(result.output),
+        "compared": quality is not None,
+    }
+
+
+def step_values(run_id: str, step: Step) -> dict[str, Any]:
+    return {**values_of(step), "run_id": run_id}
+
+
+def load(connection: Connection, ids: Select[tuple[str]]) -> list[Run]:
+    """The runs that `ids` selects, whole, newest first."""
+    chosen = select(ids.subquery().c[0])
+    query = select(runs.c.environment_id, *RUN_COLUMNS).where(runs.c.id.in_(chosen)).order_by(*NEWEST_FIRST)
+    rows = connection.execute(query).all()
+    environment_of = load_environments(connection, {row.environment_id for row in rows})
+    results_of = load_results(connection, chosen)
+    steps_of = load_steps(connection, chosen)
+    found = []
+    for environment, *values in rows:
+        run_id = values[0]
+        values += [environment_of[environment], tuple(results_of[run_id]), tuple(steps_of[run_id])]
+        found.append(Run(*values))
+    return found
+
+
+def load_environments(connection: Connection, ids: set[int]) -> dict[int, Environment]:
+    columns = columns_of(environments, Environment)
+    query = select(environments.c.id, *columns).where(environments.c.id.in_(ids))
+    return {key: Environment(*values) for key, *values in connection.execute(query)}
+
+
+def load_results(connection: Connection, run_ids: Select[tuple[str]]) -> dict[str, list[Result]]:
+    query = (
+        select(results.c.run_id, results.c.compared, *RESULT_COLUMNS, *columns_of(results, Quality))
+        .where(results.c.run_id.in_(run_ids))
+        .order_by(results.c.engine)
+    )
+    found = defaultdict(list)
+    for run_id, compared, *values in connection.execute(query):
+        own, quality = values[: len(RESULT_COLUMNS)], values[len(RESULT_COLUMNS) :]
+        own.append(Quality(*quality) if compared else None)
+        found[run_id].append(Result(*own))
+    return found
+
+
+def load_steps(connection: Connection, run_ids: Select[tuple[str]]) -> dict[str, list[Step]]:
+    query = (
+        select(steps.c.run_id, *columns_of(steps, Step))
+        .where(steps.c.run_id.in_(run_ids))
+        .order_by(steps.c.id)
+    )
+    found = defaultdict(list)
+    for run_id, *values in connection.execute(query):
+        found[run_id].append(Step(*values))
+    return found

@@ -1,0 +1,71 @@
+"""The log of retrainings, from their start to their decision."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Select, insert, select, update
+
+from fxd.store.database import Database
+from fxd.store.errors import StoreError
+from fxd.store.records import Training, TrainingState
+from fxd.store.rows import columns_of, values_of
+from fxd.store.tables import trainings
+
+
+class Trainings(Database):
+    """The part of the store that logs retrainings."""
+
+    def begin_training(self, training: Training) -> None:
+        """Record a training that starts now."""
+        with self.write() as connection:
+            connection.execute(insert(trainings), values_of(training))
+
+    def finish_training(
+        self, training_id: str, state: TrainingState, model_id: str | None, reason: str, finished_at: datetime
+    ) -> None:
+        """Record how a training ended. Its model, where there is one, must have been added before.
+
+        Raises StoreError where the training is not known.
+        """
+        query = (
+            update(trainings)
+            .where(trainings.c.id == training_id)
+            .values(state=state, model_id=model_id, reason=reason, finished_at=finished_at)
+        )
+        with self.write() as connection:
+            if connection.execute(query).rowcount == 0:
+                raise StoreError(f"{training_id}: no training of this id was begun")
+
+    def mark_stopped(self, reason: str, at: datetime) -> list[Training]:
+        """Close the trainings that a kill left `running`, and return them as they are now.
+
+        Only for a caller that knows that none is under way: it holds the lock that trainings take.
+        """
+        running = trainings.c.state == "running"
+        with self.write() as connection:
+            ids = connection.execute(select(trainings.c.id).where(running)).scalars().all()
+            connection.execute(
+                update(trainings).where(running).values(state="stopped", reason=reason, finished_at=at)
+            )
+            query = newest_first().where(trainings.c.id.in_(ids))
+            return [Training(*row) for row in connection.execute(query)]
+
+    def trainings(self, last: int) -> list[Training]:
+        """The `last` trainings that were begun, newest first."""
+        with self.read() as connection:
+            return [Training(*row) for row in connection.execute(newest_first().limit(last))]
+
+    def last_training(self, state: TrainingState | None = None) -> Training | None:
+        """The training that was begun last, of all or of those in this state; None where there is none."""
+        query = newest_first().limit(1)
+        if state is not None:
+            query = query.where(trainings.c.state == state)
+        with self.read() as connection:
+            row = connection.execute(query).first()
+        return None if row is None else Training(*row)
+
+
+def newest_first() -> Select[Any]:
+    return select(*columns_of(trainings, Training)).order_by(
+        trainings.c.started_at.desc(), trainings.c.id.desc()
+    )
