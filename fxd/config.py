@@ -1,4 +1,4 @@
-"""Settings of a home: defaults, overridden by `config.toml`, overridden by `FXD_<SECTION>__<KEY>` variables."""
+"""Settings of a home: defaults, overridden by `config.toml`, overridden by `FXD_<SECTION>__<KEY>`."""
 
 import os
 import tomllib
@@ -142,8 +142,8 @@ class Settings(BaseSettings):
         settings_cls: type[BaseSettings],
         init_settings: PydanticBaseSettingsSource,
         env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
 

@@ -1,0 +1,50 @@
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+FXD := $(BIN)/fxd --home .
+# Several threads of a linear algebra library in several processes on few cores only wait for each other.
+export OMP_NUM_THREADS ?= 1
+
+.PHONY: help demo test lint types check factory clean
+
+help:
+	@echo "make demo      set up .venv, process the clips of tests/audio with both engines, print the statistics"
+	@echo "make test      run the test suite"
+	@echo "make check     linter, formatter and type checker"
+	@echo "make factory   train the models that ship with fxd anew (about an hour)"
+	@echo "make clean     remove .venv and caches; inbox, outbox, models and db stay"
+
+$(VENV)/ready: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "fxd needs Python 3.11 or newer, this is " + sys.version)'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,postgres]'
+	touch $@
+
+demo: $(VENV)/ready
+	mkdir -p inbox
+	cp tests/audio/*.flac inbox/
+	$(FXD) start --once
+	$(FXD) stats --last 18
+	@echo
+	@echo "Listen: outbox/NAME.dsp.wav is the tube saturator, outbox/NAME.tcn.wav the network that learned it."
+	@echo "Compare for instance outbox/guit_e_fifths.dsp.wav with outbox/guit_e_fifths.tcn.wav."
+
+test: $(VENV)/ready
+	tests/install-tools.sh
+	$(BIN)/pytest
+
+lint: $(VENV)/ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/ready
+	$(BIN)/mypy
+
+check: lint types
+
+factory: $(VENV)/ready
+	$(BIN)/python -m fxd.factory.make tests/audio/*.flac
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find fxd tests -name __pycache__ -type d -prune -exec rm -rf {} +

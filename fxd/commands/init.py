@@ -1,0 +1,19 @@
+"""`fxd init`."""
+
+from pathlib import Path
+
+from fxd.home import make_home
+
+
+def init(folder: Path) -> int:
+    """Make a home in `folder`, or complete one; what is there stays as it is."""
+    folder = folder.absolute()
+    created = make_home(folder)
+    if created:
+        names = ", ".join(path.name for path in created)
+        print(f"Made a home in {folder}: {names}")
+    else:
+        print(f"{folder} is a home already; nothing was changed")
+    here = "" if folder == Path.cwd() else f"--home {folder} "
+    print(f"Next: `fxd {here}start`, and drop files into {folder / 'inbox'}")
+    return 0

@@ -1,0 +1,114 @@
+"""`fxd models`: the model history."""
+
+import json
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+from fxd.commands.hints import model_hint
+from fxd.config import Settings
+from fxd.engines.settings_hash import settings_hash
+from fxd.store.errors import StoreError
+from fxd.store.records import Model
+from fxd.store.store import open_store
+
+
+def list_models(settings: Settings, as_json: bool) -> int:
+    """Print all models, newest first."""
+    with open_store(settings.database_url) as store:
+        models = store.models()
+        champion = store.champion()
+    if as_json:
+        facts = [model_facts(model, champion) for model in models]
+        print(json.dumps(facts, indent=2, default=str))
+        return 0
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console()
+    if not models:
+        console.print("No models yet; the first `fxd start` brings one.")
+        return 0
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("", "model", "from", "ESR dB", "weights", "trained", "learned", "why"):
+        table.add_column(column, justify="right" if column in ("ESR dB", "weights", "trained") else "left")
+    current = settings_hash(settings.saturator)
+    for model in models:
+        table.add_row(
+            "*" if champion and model.id == champion.id else "",
+            Text(model.id),
+            model.origin,
+            f"{model.esr_db:.1f}" if model.esr_db == model.esr_db else "-",
+            f"{model.weights:,}",
+            f"{model.train_seconds / 60:.1f} min",
+            "these settings" if model.settings_hash == current else "others",
+            Text(model.reason, overflow="ellipsis", no_wrap=True),
+        )
+    console.print(table)
+    console.print("* serves now; `fxd models show ID` tells all about one", style="dim", markup=False)
+    if hint := model_hint(settings, champion):
+        console.print(f"Note: {hint}", style="yellow", markup=False)
+    return 0
+
+
+def show_model(settings: Settings, text: str, as_json: bool) -> int:
+    """Print all about the model whose id begins with `text`."""
+    with open_store(settings.database_url) as store:
+        model = store.find_model(text)
+        champion = store.champion()
+        promotions = [one for one in store.promotions() if one.model_id == model.id]
+    facts = model_facts(model, champion) | {
+        "promotions": [{"at": one.at.isoformat(), "reason": one.reason} for one in promotions]
+    }
+    if as_json:
+        print(json.dumps(facts, indent=2, default=str))
+        return 0
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table.grid(padding=(0, 2))
+    for name, value in facts.items():
+        if name != "details":
+            table.add_row(Text(name, style="bold"), Text(plain(value)))
+    for name, value in model.details.items():
+        if name not in facts:
+            table.add_row(Text(name, style="dim"), Text(plain(value)))
+    Console().print(table)
+    return 0
+
+
+def plain(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, default=str)
+
+
+def model_facts(model: Model, champion: Model | None) -> dict[str, Any]:
+    facts = asdict(model)
+    facts["created_at"] = model.created_at.isoformat()
+    facts["esr_db"] = model.esr_db if model.esr_db == model.esr_db else None
+    return {"serves": champion is not None and champion.id == model.id, **facts}
+
+
+def promote_model(settings: Settings, text: str) -> int:
+    """Let the model whose id begins with `text` serve from now on."""
+    from fxd.training.models import load_network
+
+    with open_store(settings.database_url) as store:
+        model = store.find_model(text)
+        load_network(settings.paths.models, model.id)  # one that cannot be read must not serve
+        store.promote(model.id, "promoted by hand", datetime.now(UTC))
+    print(f"{model.id} serves from now on; `fxd models rollback` undoes it")
+    return 0
+
+
+def roll_back(settings: Settings) -> int:
+    """Return to the model that served before the current one."""
+    with open_store(settings.database_url) as store:
+        champion = store.champion()
+        earlier = [one.model_id for one in store.promotions() if champion and one.model_id != champion.id]
+        if champion is None or not earlier:
+            raise StoreError("there is no model to return to: only one has ever served")
+        store.promote(earlier[0], f"rolled back by hand from {champion.id}", datetime.now(UTC))
+    print(f"{earlier[0]} serves again instead of {champion.id}")
+    return 0

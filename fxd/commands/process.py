@@ -1,0 +1,138 @@
+"""`fxd process`: the daemon's processing, here and now."""
+
+import json
+import sys
+from collections import deque
+from collections.abc import Sequence
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path, PurePath
+from typing import Any
+from uuid import uuid4
+
+from rich.console import Console
+from rich.progress import Progress, TaskID
+
+from fxd.config import Settings
+from fxd.environment import describe_environment
+from fxd.factory import install_factory_model
+from fxd.insight.stats import run_json
+from fxd.pipeline.claims import Claim
+from fxd.pipeline.dispatch import DEATHS_ALLOWED, summary
+from fxd.pipeline.files import display
+from fxd.pipeline.inbox import signature
+from fxd.pipeline.process import Job
+from fxd.pipeline.publish import ATTEMPTS, Publisher
+from fxd.pipeline.workers import Death, Done, Ending, Fault, Limits, Slot, Trouble, wait_for_news
+from fxd.store.records import Run
+from fxd.store.store import open_store
+from fxd.training.models import weights_path
+
+TICK_SECONDS = 0.1
+
+
+def process(settings: Settings, files: Sequence[Path], output: Path | None, as_json: bool) -> int:
+    """Process `files` into `output` or the outbox, and record the runs; 1 where one of them failed."""
+    outbox = (output or settings.paths.outbox).absolute()
+    with ExitStack() as stack:
+        store = stack.enter_context(open_store(settings.database_url))
+        install_factory_model(settings, store)
+        champion = store.champion()
+        assert champion is not None
+        weights = weights_path(settings.paths.models, champion.id)
+        publisher = Publisher(settings, store, describe_environment(threads=1), outbox)
+        limits = Limits(settings.processing.timeout_factor, settings.processing.memory_limit_mb)
+        bar = stack.enter_context(Progress(console=Console(stderr=True), transient=True))
+        slots = []
+        for _ in range(min(settings.worker_count, len(files))):
+            slot = Slot(limits, settings.saturator, weights)
+            stack.callback(slot.close)
+            slots.append(slot)
+        runs = Batch(settings, publisher, weights, slots, bar).run(files)
+    if not any(outbox.glob(f"{ATTEMPTS}/*")):
+        (outbox / ATTEMPTS).rmdir() if (outbox / ATTEMPTS).is_dir() else None
+    for run in runs:
+        report(run, outbox, as_json)
+    return 1 if any(run.state == "failed" for run in runs) else 0
+
+
+class Batch:
+    """A list of files on its way through the slots."""
+
+    def __init__(
+        self, settings: Settings, publisher: Publisher, weights: Path, slots: list[Slot], bar: Progress
+    ) -> None:
+        self.settings = settings
+        self.publisher = publisher
+        self.weights = weights
+        self.slots = slots
+        self.bar = bar
+        self.busy: dict[Slot, tuple[Claim, Path, TaskID]] = {}
+        self.waiting: deque[Claim] = deque()
+        self.runs: list[Run] = []
+
+    def run(self, files: Sequence[Path]) -> list[Run]:
+        """Process them all. Raises OSError where the machine is in trouble."""
+        self.waiting.extend(loose_claim(path) for path in files)
+        while self.waiting or self.busy:
+            for slot in self.slots:
+                self.tend(slot)
+            wait_for_news(self.slots, TICK_SECONDS)
+        return self.runs
+
+    def tend(self, slot: Slot) -> None:
+        slot.enforce()
+        ending = slot.listen()
+        if slot in self.busy:
+            self.bar.update(self.busy[slot][2], completed=slot.done_seconds)
+        if ending is not None:
+            claim, attempt, task = self.busy.pop(slot)
+            self.bar.remove_task(task)
+            self.end(claim, attempt, ending)
+        if slot.is_free and self.waiting:
+            self.begin(slot, self.waiting.popleft())
+
+    def begin(self, slot: Slot, claim: Claim) -> None:
+        attempt = self.publisher.attempt_folder(claim)
+        claim.note("started", f"model {self.weights.parent.name}")
+        subtype = self.settings.output.subtype
+        slot.submit(Job(claim.source, attempt, self.settings.saturator, self.weights, subtype))
+        self.busy[slot] = (claim, attempt, self.bar.add_task(claim.file, total=None))
+
+    def end(self, claim: Claim, attempt: Path, ending: Ending) -> None:
+        match ending:
+            case Done(outcome):
+                claim.note("processed")
+                self.runs.append(self.publisher.release(claim, attempt, outcome))
+                self.publisher.remove_attempts(claim.id)
+            case Fault(reason):
+                self.runs.append(self.publisher.record_failure(claim, reason))
+            case Death(reason):
+                claim.note("died", reason)
+                if claim.deaths() < DEATHS_ALLOWED:
+                    self.waiting.append(claim)
+                else:
+                    self.runs.append(self.publisher.record_failure(claim, reason))
+            case Trouble(reason):
+                self.publisher.remove_attempts(claim.id)
+                raise OSError(reason)
+
+
+def loose_claim(path: Path) -> Claim:
+    """A file that is processed where it lies. Raises OSError where it is no regular file."""
+    found = signature(path)
+    if found is None:
+        raise FileNotFoundError(f"{display(path)} is no file; check the path")
+    now = datetime.now(UTC)
+    return Claim(uuid4().hex, path.absolute().parent, PurePath(path.name), found, now, has_journal=False)
+
+
+def report(run: Run, outbox: Path, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(run_json(run), allow_nan=False))
+    elif run.state == "failed":
+        print(f"fxd: {run.file}: {run.reason}", file=sys.stderr)
+    else:
+        print(summary(run))
+        for result in run.results:
+            print(f"  {outbox / result.output}")

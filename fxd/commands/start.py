@@ -1,0 +1,27 @@
+"""`fxd start`."""
+
+from pathlib import Path
+
+from rich.console import Console
+
+from fxd.config import ConfigError, Settings
+
+
+def start(home: Path, settings: Settings, once: bool) -> int:
+    """Run the daemon until it is told to end, or with `once` until the inbox is empty."""
+    from fxd.daemon import Daemon
+    from fxd.log import set_up_log
+    from fxd.screen import Screen
+    from fxd.training.schedule import parse_schedule
+
+    try:
+        parse_schedule(settings.training.schedule)
+    except ValueError as error:
+        raise ConfigError(f"[training] schedule: {error}") from error
+    screen = Screen(Console(stderr=True))
+    terminal = screen.log if screen.console.is_terminal else None
+    set_up_log(settings.logging, settings.retention.log_days, terminal)
+    try:
+        return Daemon(settings, home, once, screen).run()
+    finally:
+        screen.close()

@@ -1,0 +1,27 @@
+"""`fxd stats`."""
+
+import json
+
+from fxd.commands.hints import model_hint
+from fxd.config import Settings
+from fxd.insight.stats import stats_json
+from fxd.store.store import open_store
+
+
+def stats(settings: Settings, last: int, as_json: bool) -> int:
+    """Print the newest runs and, per engine and measure, what they say together."""
+    with open_store(settings.database_url) as store:
+        runs = store.runs(last)
+        hint = model_hint(settings, store.champion())
+    if as_json:
+        print(json.dumps(stats_json(runs), indent=2, allow_nan=False))
+        return 0
+    from rich.console import Console
+
+    from fxd.insight.stats_table import print_stats
+
+    console = Console()
+    print_stats(console, runs)
+    if hint:
+        console.print(f"Note: {hint}", style="yellow", markup=False)
+    return 0

@@ -1,0 +1,72 @@
+"""`fxd status`."""
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+from fxd.commands.hints import model_hint
+from fxd.config import Settings
+from fxd.instance import Instance, Status
+from fxd.store.store import Store, open_store
+
+
+def status(settings: Settings, as_json: bool) -> int:
+    """Print what the daemon is doing, and what the home holds."""
+    running = Instance(settings.paths.db).read()
+    with open_store(settings.database_url) as store:
+        facts = gather(settings, store, running)
+    if as_json:
+        print(json.dumps(facts, indent=2))
+    else:
+        print_facts(facts, running)
+    return 0
+
+
+def gather(settings: Settings, store: Store, running: Status | None) -> dict[str, Any]:
+    champion = store.champion()
+    training = store.last_training()
+    return {
+        "running": running is not None,
+        "daemon": asdict(running) if running else None,
+        "runs": {"done": store.count_runs("done"), "failed": store.count_runs("failed")},
+        "model": champion.id if champion else None,
+        "hint": model_hint(settings, champion),
+        "dataset_seconds": store.dataset_seconds(),
+        "last_training": {
+            "at": training.started_at.isoformat(),
+            "state": training.state,
+            "reason": training.reason,
+        }
+        if training
+        else None,
+    }
+
+
+def print_facts(facts: dict[str, Any], running: Status | None) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from fxd.screen import retraining_line, summary_line
+
+    table = Table.grid(padding=(0, 2))
+    if running is None:
+        table.add_row("daemon", Text("not running; `fxd start` runs it"))
+    else:
+        table.add_row("daemon", Text(f"pid {running.pid} on {running.host} since {running.started_at}"))
+        table.add_row("", Text(summary_line(running)))
+        for work in running.processing:
+            table.add_row("at work", Text(f"{work['file']}, {work['audio_seconds']:.0f} s of audio done"))
+        if running.retraining is not None:
+            table.add_row("training", Text(retraining_line(running.retraining)))
+        table.add_row("next retraining", Text(running.next_retraining or "never ([training] schedule is empty)"))
+    runs = facts["runs"]
+    table.add_row("runs", Text(f"{runs['done']} done, {runs['failed']} failed"))
+    table.add_row("model", Text(facts["model"] or "none yet; the first `fxd start` brings one"))
+    if facts["hint"]:
+        table.add_row("", Text(facts["hint"], style="yellow"))
+    table.add_row("training set", Text(f"{facts['dataset_seconds'] / 60:.1f} minutes"))
+    if facts["last_training"]:
+        last = facts["last_training"]
+        table.add_row("last retraining", Text(f"{last['at'][:19]}: {last['state']}, {last['reason']}"))
+    Console().print(table)

@@ -1,0 +1,111 @@
+"""`fxd why`: what became of a file."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from fxd.config import Settings
+from fxd.pipeline.claims import CLAIMED, read_claim
+from fxd.pipeline.files import display
+from fxd.pipeline.inbox import Inbox
+from fxd.store.records import Run, Step
+from fxd.store.store import open_store
+
+ARCHIVES = ("done", "failed")
+
+
+def why(settings: Settings, file: str, as_json: bool) -> int:
+    """Print every step of every run of `file`, newest run first, and where it is if it is under way."""
+    name = name_in_home(settings, file)
+    with open_store(settings.database_url) as store:
+        runs = store.runs_of(name)
+    present = waiting(settings, file) + under_way(settings, name)
+    if as_json:
+        print(json.dumps({"now": present, "runs": [run_facts(run) for run in runs]}, indent=2, default=str))
+    else:
+        print_story(name, present, runs)
+    return 0 if runs or present else 1
+
+
+def name_in_home(settings: Settings, file: str) -> str:
+    """The name by which the store knows a file that was given by any of its paths."""
+    path = Path(file).absolute()
+    for root in (settings.paths.inbox, settings.paths.outbox):
+        if root in path.parents:
+            relative = path.relative_to(root)
+            if relative.parts[0] in ARCHIVES and len(relative.parts) > 1:
+                relative = relative.relative_to(relative.parts[0])
+            return display(relative)
+    return display(file)
+
+
+def waiting(settings: Settings, file: str) -> list[dict[str, Any]]:
+    """Why a file that lies in the inbox was not taken yet."""
+    inbox = Inbox(settings.paths.inbox, settings.inbox)
+    for path in (Path(file).absolute(), settings.paths.inbox / file):
+        if is_waiting(inbox, path):
+            reason = inbox.why_ignored(path)
+            state = f"it is left alone: {reason}" if reason else "it waits: for its writer to finish, or for a free worker"
+            return [{"file": display(path.relative_to(inbox.root)), "state": state, "steps": []}]
+    return []
+
+
+def is_waiting(inbox: Inbox, path: Path) -> bool:
+    if inbox.root not in path.parents or not path.is_symlink() and not path.exists():
+        return False
+    return path.relative_to(inbox.root).parts[0] not in ARCHIVES
+
+
+def under_way(settings: Settings, name: str) -> list[dict[str, Any]]:
+    """The steps so far of a claimed file."""
+    found = []
+    for folder in sorted((settings.paths.inbox / CLAIMED).glob("*/*/")):
+        claim = read_claim(folder)
+        if claim is not None and name in (claim.file, display(claim.relative.name)):
+            found.append({"file": claim.file, "state": "it is being processed", "steps": step_facts(claim.steps)})
+    return found
+
+
+def run_facts(run: Run) -> dict[str, Any]:
+    return {
+        "id": run.id,
+        "file": run.file,
+        "state": run.state,
+        "reason": run.reason,
+        "outputs": [result.output for result in run.results],
+        "steps": step_facts(run.steps),
+    }
+
+
+def step_facts(steps: list[Step] | tuple[Step, ...]) -> list[dict[str, Any]]:
+    return [asdict(step) for step in steps]
+
+
+def print_story(name: str, present: list[dict[str, Any]], runs: list[Run]) -> None:
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console()
+    if not runs and not present:
+        console.print(Text(f"{name}: not known here; it never was in this inbox, or has another name"))
+    for one in present:
+        console.print(Text(f"{one['file']}: {one['state']}", style="bold"))
+        print_steps(console, one["steps"])
+    for run in runs:
+        ending = f"failed: {run.reason}" if run.state == "failed" else "done"
+        console.print(Text(f"{run.file}: {ending} (run {run.id[:8]})", style="bold"))
+        print_steps(console, step_facts(run.steps))
+        for result in run.results:
+            console.print(Text(f"  {result.engine}: outbox/{result.output} ({result.version})"))
+
+
+def print_steps(console: Any, steps: list[dict[str, Any]]) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table.grid(padding=(0, 2))
+    for step in steps:
+        moment = step["at"].astimezone().strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
+        table.add_row(Text("  " + moment, style="dim"), Text(step["name"]), Text(step["detail"]))
+    console.print(table)

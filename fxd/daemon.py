@@ -1,0 +1,238 @@
+"""The daemon's life: start-up, main loop, shutdown."""
+
+import os
+import signal
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType
+
+from loguru import logger
+
+from fxd.config import Settings
+from fxd.environment import describe_environment
+from fxd.factory import install_factory_model
+from fxd.instance import Instance, Status
+from fxd.pipeline.archive import LateWrites
+from fxd.pipeline.claims import Claims
+from fxd.pipeline.dispatch import Dispatcher
+from fxd.pipeline.files import display
+from fxd.pipeline.inbox import Inbox
+from fxd.pipeline.process import Job
+from fxd.pipeline.publish import Publisher
+from fxd.pipeline.watch import Lookout
+from fxd.pipeline.workers import Limits, Slot, wait_for_news
+from fxd.retrainer import Retrainer
+from fxd.screen import Screen
+from fxd.store.errors import StoreUnavailable
+from fxd.store.store import open_store
+from fxd.training.models import weights_path
+
+TICK_SECONDS = 0.1
+STATUS_SECONDS = 0.5
+SHUTDOWN_SECONDS = 8.0
+RETRY_SECONDS = (2.0, 5.0, 15.0, 30.0)
+
+ATTEMPTS_ONCE = 3
+"""With `--once` there is nobody to wait for: trouble that outlasts this many attempts ends it."""
+
+EXIT_DONE, EXIT_FAILED, EXIT_QUARANTINED, EXIT_INTERRUPTED = 0, 1, 3, 130
+
+
+class Interrupted(BaseException):
+    """A second Ctrl-C or SIGTERM: end at once. What is under way is recovered at the next start."""
+
+
+class Daemon:
+    """One home's daemon. `run` is its whole life."""
+
+    def __init__(self, settings: Settings, home: Path, once: bool, screen: Screen) -> None:
+        self.settings = settings
+        self.once = once
+        self.screen = screen
+        self.instance = Instance(settings.paths.db)
+        self.inbox = Inbox(settings.paths.inbox, settings.inbox)
+        late_writes = LateWrites()
+        self.lookout = Lookout(self.inbox, late_writes)
+        self.late_writes = late_writes
+        self.retrainer = Retrainer(settings, home)
+        self.slots: list[Slot] = []
+        self.closing = ExitStack()
+        self.stop_requests = 0
+        self.gave_up = False
+        self.paused_because = ""
+        self.pauses = 0
+        self.resume_at = self.next_status = 0.0
+        self.started_at = datetime.now(UTC)
+
+    def run(self) -> int:
+        """Start up, work until told to end (or, with `once`, until the inbox is empty), shut down.
+
+        Returns the exit code. Raises AlreadyRunning, StoreError or OSError where it cannot start.
+        """
+        try:
+            with self.signals(), self.instance, self.closing:
+                self.start_up()
+                self.main_loop()
+                self.shut_down()
+        except Interrupted:
+            return EXIT_INTERRUPTED
+        return self.exit_code()
+
+    @contextmanager
+    def signals(self) -> Iterator[None]:
+        """Handlers that only set a flag, installed before anything starts and restored at the end."""
+
+        def request_stop(_number: int, _frame: FrameType | None) -> None:
+            self.stop_requests += 1
+            if self.stop_requests > 1:
+                raise Interrupted
+
+        previous = {number: signal.signal(number, request_stop) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+
+    def start_up(self) -> None:
+        paths = self.settings.paths
+        for folder in (paths.inbox, paths.outbox, paths.models, self.settings.dataset):
+            folder.mkdir(parents=True, exist_ok=True)
+        self.store = self.closing.enter_context(open_store(self.settings.database_url))
+        install_factory_model(self.settings, self.store)
+        self.hire_workers()
+        self.dispatcher = Dispatcher(
+            self.inbox,
+            self.late_writes,
+            Claims(paths.inbox),
+            Publisher(self.settings, self.store, describe_environment(threads=1), paths.outbox),
+            self.slots,
+            self.job,
+        )
+        self.dispatcher.recover()
+        self.closing.callback(self.lookout.stop)
+        if not self.once:
+            self.closing.callback(self.retrainer.stop)
+            self.retrainer.start(self.store)
+        logger.info("watching {} with {} workers, model {}", display(paths.inbox), len(self.slots), self.model_id())
+
+    def hire_workers(self) -> None:
+        limits = Limits(self.settings.processing.timeout_factor, self.settings.processing.memory_limit_mb)
+        for _ in range(self.settings.worker_count):
+            slot = Slot(limits, self.settings.saturator, self.champion_weights())
+            self.closing.callback(slot.close)
+            self.slots.append(slot)
+
+    def job(self, source: Path, attempt: Path) -> Job:
+        settings = self.settings
+        return Job(source, attempt, settings.saturator, self.champion_weights(), settings.output.subtype)
+
+    def champion_weights(self) -> Path:
+        return weights_path(self.settings.paths.models, self.model_id())
+
+    def model_id(self) -> str:
+        champion = self.store.champion()
+        if champion is None:
+            raise RuntimeError("no model serves: choose one of `fxd models` with `fxd models promote ID`")
+        return champion.id
+
+    def main_loop(self) -> None:
+        while not (self.stop_requests or self.gave_up or self.is_drained()):
+            with self.pausing_on_trouble():
+                self.lookout.look()
+            self.dispatcher.listen()
+            if time.monotonic() >= self.resume_at:
+                with self.pausing_on_trouble():
+                    self.dispatcher.settle()
+                    self.dispatcher.assign()
+                    self.retrainer.tend(self.store)
+                    self.resume()
+            self.tell("paused" if self.paused_because else "running")
+            wait_for_news(self.slots, TICK_SECONDS)
+
+    def is_drained(self) -> bool:
+        return self.once and self.dispatcher.is_idle and not self.paused_because and self.lookout.has_scanned
+
+    @contextmanager
+    def pausing_on_trouble(self) -> Iterator[None]:
+        """A full disk, a locked database, a lost share are no file's fault: wait, say so, go on."""
+        try:
+            yield
+        except (OSError, StoreUnavailable) as error:
+            self.pause(str(error))
+
+    def pause(self, reason: str) -> None:
+        delay = RETRY_SECONDS[min(self.pauses, len(RETRY_SECONDS) - 1)]
+        if reason != self.paused_because:
+            logger.error("paused, nothing is lost: {}; it goes on by itself when that is mended", reason)
+        self.paused_because = reason
+        self.pauses += 1
+        self.resume_at = time.monotonic() + delay
+        self.gave_up = self.once and self.pauses >= ATTEMPTS_ONCE
+
+    def resume(self) -> None:
+        if self.paused_because:
+            logger.info("going on")
+            self.paused_because = ""
+            self.pauses = 0
+
+    def tell(self, state: str) -> None:
+        """Let `fxd status` and the terminal know what is going on."""
+        if time.monotonic() < self.next_status:
+            return
+        self.next_status = time.monotonic() + STATUS_SECONDS
+        status = self.status(state)
+        self.screen.show(status)
+        try:
+            self.instance.write(status)
+        except OSError as error:
+            self.pause(str(error))
+
+    def status(self, state: str) -> Status:
+        now = time.monotonic()
+        at_work = self.dispatcher.busy.items()
+        return Status(
+            pid=os.getpid(),
+            host=socket.gethostname(),
+            started_at=self.started_at.isoformat(timespec="seconds"),
+            state=state,
+            reason=self.paused_because,
+            processing=[
+                {"file": work.claim.file, "audio_seconds": slot.done_seconds, "seconds": now - slot.started}
+                for slot, work in at_work
+            ],
+            waiting=self.dispatcher.queue_length,
+            done=self.dispatcher.done,
+            failed=self.dispatcher.failed,
+            model=self.model_id(),
+            retraining=self.retrainer.progress,
+            next_retraining=self.retrainer.next_at,
+        )
+
+    def shut_down(self) -> None:
+        """Finish what can be finished in a few seconds, give back the rest."""
+        deadline = time.monotonic() + SHUTDOWN_SECONDS
+        self.retrainer.stop()
+        if self.dispatcher.busy:
+            logger.info("ending once {} files are finished; Ctrl-C again ends at once", len(self.dispatcher.busy))
+        while self.dispatcher.busy and time.monotonic() < deadline:
+            self.dispatcher.listen()
+            self.tell("stopping")
+            wait_for_news(self.slots, TICK_SECONDS)
+        with self.pausing_on_trouble():
+            self.dispatcher.settle()
+        self.dispatcher.give_all_back()
+        self.dispatcher.claims.close()
+        self.retrainer.wait(deadline)
+        logger.info("ended: {} done, {} failed", self.dispatcher.done, self.dispatcher.failed)
+
+    def exit_code(self) -> int:
+        if self.gave_up:
+            return EXIT_FAILED
+        if self.once and self.dispatcher.failed:
+            return EXIT_QUARANTINED
+        return EXIT_DONE

@@ -1,0 +1,16 @@
+"""The errors that are a person's or a machine's to mend: they are told in a line, without a traceback."""
+
+import sys
+
+
+def expected_errors() -> tuple[type[Exception], ...]:
+    """The kinds of error that can have happened so far: what was never imported was never raised."""
+    names = (
+        ("fxd.store.errors", "StoreError"),
+        ("fxd.instance", "AlreadyRunning"),
+        ("fxd.training.retrain", "AlreadyTraining"),
+        ("fxd.training.models", "ModelError"),
+        ("fxd.audio", "AudioError"),
+    )
+    found = [getattr(sys.modules[module], name) for module, name in names if module in sys.modules]
+    return (OSError, *found)

@@ -1,0 +1,116 @@
+"""One daemon a home: the lock that holds it, and the file in which it says what it is doing."""
+
+import json
+import os
+import signal
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+from filelock import FileLock, Timeout
+
+LOCK_NAME = "fxd.lock"
+STATUS_NAME = "status.json"
+
+
+class AlreadyRunning(Exception):
+    """Another daemon holds this home; the message says which."""
+
+
+@dataclass(frozen=True)
+class Status:
+    """What a running daemon is doing; times are ISO 8601 UTC."""
+
+    pid: int
+    host: str
+    started_at: str
+    state: str
+    """`starting`, `running`, `paused` or `stopping`."""
+    reason: str = ""
+    """Why it is paused."""
+    processing: list[dict[str, Any]] = field(default_factory=list)
+    """`file`, `audio_seconds` behind it, `seconds` taken so far."""
+    waiting: int = 0
+    """Files in the inbox that are settling, complete or claimed but not yet begun."""
+    done: int = 0
+    failed: int = 0
+    """Since it started."""
+    model: str = ""
+    retraining: dict[str, Any] | None = None
+    """`step`, `steps`, `validation_esr_db`, `seconds_left` of the retraining under way."""
+    next_retraining: str = ""
+
+
+class Instance:
+    """The lock on one home's `db` folder, and its status file."""
+
+    def __init__(self, db: Path) -> None:
+        self.lock = FileLock(db / LOCK_NAME)
+        self.status_path = db / STATUS_NAME
+
+    def __enter__(self) -> Self:
+        self.acquire()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+    def acquire(self) -> None:
+        """Become this home's daemon. Raises AlreadyRunning where there is one."""
+        self.status_path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self.lock.acquire(timeout=0)
+        except Timeout:
+            raise AlreadyRunning(f"{self.describe()}; `fxd status` tells what it does, `fxd stop` ends it") from None
+
+    def describe(self) -> str:
+        status = self.read()
+        if status is None:
+            return "a daemon is already running on this home"
+        return f"a daemon is already running on this home: pid {status.pid} on {status.host} since {status.started_at}"
+
+    def release(self) -> None:
+        self.status_path.unlink(missing_ok=True)
+        self.lock.release()
+
+    def write(self, status: Status) -> None:
+        """Let others see what this daemon is doing; nobody needs it after a power cut, so it is not synced."""
+        temporary = self.status_path.with_suffix(".tmp")
+        temporary.write_text(json.dumps(asdict(status)), encoding="utf-8")
+        temporary.replace(self.status_path)
+
+    def read(self) -> Status | None:
+        """What the running daemon last said; None where none is running."""
+        if not self.is_held():
+            return None
+        for _ in range(20):
+            try:
+                return Status(**json.loads(self.status_path.read_text(encoding="utf-8")))
+            except FileNotFoundError:
+                time.sleep(0.05)  # it has the lock, and is about to write
+        return None
+
+    def is_held(self) -> bool:
+        if not self.status_path.parent.is_dir():
+            return False
+        probe = FileLock(self.status_path.parent / LOCK_NAME, is_singleton=False)
+        try:
+            probe.acquire(timeout=0)
+        except Timeout:
+            return True
+        probe.release()
+        return False
+
+    def stop(self, seconds: float) -> bool:
+        """Ask the running daemon to end and wait for it; False where it did not end in time."""
+        status = self.read()
+        if status is None:
+            return not self.is_held()
+        os.kill(status.pid, signal.SIGTERM)
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            if not self.is_held():
+                return True
+            time.sleep(0.05)
+        return False

@@ -1,0 +1,51 @@
+"""Where log lines go: to people on stderr, and to a rotating file, as text or as JSON lines."""
+
+import json
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from loguru import logger
+
+from fxd.config import LoggingSettings
+
+if TYPE_CHECKING:
+    from loguru import Record
+
+ROTATION_BYTES = 10_000_000
+PLAIN = "{time:YYYY-MM-DD HH:mm:ss} {level:<7} {message}\n{exception}"
+COLOURED = "<dim>{time:HH:mm:ss}</dim> <level>{level:<7}</level> {message}\n{exception}"
+
+
+def set_up_log(
+    settings: LoggingSettings, log_days: float = 0.0, terminal: Callable[[str], None] | None = None
+) -> None:
+    """Send the log to stderr, or to `terminal` as coloured lines, and to the configured file."""
+    logger.remove()
+    if terminal is None:
+        logger.add(sys.stderr, level=settings.level, format=PLAIN, colorize=False)
+    else:
+        logger.add(terminal, level=settings.level, format=COLOURED, colorize=True)
+    if settings.file:
+        logger.add(
+            settings.file,
+            level=settings.level,
+            format=json_line if settings.as_json else PLAIN,
+            rotation=ROTATION_BYTES,
+            retention=f"{log_days} days" if log_days else None,
+            encoding="utf-8",
+            errors="backslashreplace",
+        )
+
+
+def json_line(record: "Record") -> str:
+    """One JSON object a line: time, level, message, and what the line is about."""
+    line = {
+        "time": record["time"].astimezone().isoformat(),
+        "level": record["level"].name,
+        "message": record["message"],
+        **{key: value for key, value in record["extra"].items() if key != "line"},
+    }
+    # Loguru formats what a format function returns once more; `extra` carries the text past that.
+    record["extra"]["line"] = json.dumps(line, ensure_ascii=False)
+    return "{extra[line]}\n{exception}"

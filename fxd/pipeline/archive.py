@@ -1,0 +1,87 @@
+"""Where originals go: `inbox/done`, or `inbox/failed` with `<name>.error.txt` beside them."""
+
+import time
+from dataclasses import dataclass, field
+from pathlib import Path, PurePath
+
+from fxd.pipeline.claims import Claim
+from fxd.pipeline.files import fitted, move_without_replacing, write_text
+from fxd.pipeline.inbox import Signature, signature
+
+ERROR_SUFFIX = ".error.txt"
+LATE_SECONDS = 600.0
+
+
+def to_done(claim: Claim, inbox: Path, keep: bool) -> Path | None:
+    """Archive the original of a recorded run; None where it is not kept."""
+    if not keep:
+        claim.source.unlink(missing_ok=True)
+        claim.remove()
+        return None
+    final = move_without_replacing(claim.source, inbox / "done" / claim.relative.parent, claim.relative.name)
+    claim.remove()
+    return final
+
+
+def to_failed(claim: Claim, inbox: Path, reason: str) -> Path:
+    """Quarantine an original, its reason beside it under the same name."""
+    folder = inbox / "failed" / claim.relative.parent
+
+    def belongs_to_another(final: Path) -> bool:
+        note = error_note(final)
+        return note.exists() and claim.id not in note.read_text(encoding="utf-8", errors="replace")
+
+    def explained(final: Path) -> bool:
+        # The reason is there before the file is, so that no crash leaves a file without its reason.
+        if belongs_to_another(final) or final.exists() and not final.samefile(claim.source):
+            return True
+        write_text(error_note(final), error_text(claim, reason))
+        return False
+
+    final = move_without_replacing(claim.source, folder, claim.relative.name, taken=explained)
+    claim.remove()
+    return final
+
+
+def error_note(original: Path) -> Path:
+    return original.with_name(fitted(original.name, ERROR_SUFFIX))
+
+
+def error_text(claim: Claim, reason: str) -> str:
+    return (
+        f"{claim.file} was not processed.\n\n"
+        f"Reason:   {reason}\n"
+        f"Received: {claim.received_at:%Y-%m-%d %H:%M:%S} UTC\n"
+        f"Run:      {claim.id}\n\n"
+        "Nothing was written to the outbox. Correct the file and drop it into the inbox again.\n"
+    )
+
+
+@dataclass
+class LateWrites:
+    """Originals archived a moment ago: a writer that only paused still has its file open and writes on.
+
+    Such a file goes back to the inbox, so that it comes out whole in the end.
+    """
+
+    watched: dict[Path, tuple[PurePath, Signature, float]] = field(default_factory=dict)
+
+    def watch(self, final: Path, relative: PurePath) -> None:
+        found = signature(final)
+        if found is not None:
+            self.watched[final] = (relative, found, time.monotonic() + LATE_SECONDS)
+
+    def returned(self, inbox: Path) -> list[Path]:
+        """Move what has changed since back into the inbox; returns where it lies now."""
+        back = []
+        for final, (relative, known, until) in list(self.watched.items()):
+            found = signature(final)
+            if found is not None and found != known:
+                place = inbox / relative
+                back.append(move_without_replacing(final, place.parent, place.name))
+                error_note(final).unlink(missing_ok=True)
+            if found != known or time.monotonic() > until:
+                del self.watched[final]
+        return back
+
+

@@ -1,0 +1,195 @@
+"""Claims: a file is taken by an atomic rename into `inbox/.claimed/<daemon id>/<run id>/<sub-folders>/<name>`.
+
+The rename is the lock: two daemons on one folder never share a file. A daemon holds a lock on its own folder,
+and only folders without a living owner are recovered. Beside a claimed file lies its journal, so that what
+happened to it is known after a crash too.
+"""
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path, PurePath
+from uuid import uuid4
+
+from filelock import FileLock, Timeout
+
+from fxd.pipeline.files import display, make_folder, move_without_replacing, sync_folder
+from fxd.pipeline.inbox import Candidate, Signature, signature
+from fxd.store.records import Step
+
+CLAIMED = ".claimed"
+LOCK = ".lock"
+JOURNAL = ".journal"
+
+
+@dataclass
+class Claim:
+    """One file that is ours until it is archived or given back."""
+
+    id: str
+    """Of the run, a UUID."""
+    folder: Path
+    relative: PurePath
+    """Where it lay below the inbox, and where its outputs lie below the outbox."""
+    signature: Signature
+    received_at: datetime
+    steps: list[Step] = field(default_factory=list)
+    has_journal: bool = True
+    """False for a file that is processed where it lies, outside of any inbox."""
+
+    @property
+    def source(self) -> Path:
+        return self.folder / self.relative
+
+    @property
+    def file(self) -> str:
+        """The name that people read."""
+        return display(self.relative)
+
+    def changed(self) -> bool:
+        """Whether a writer that still had it open went on writing."""
+        return signature(self.source) != self.signature
+
+    def note(self, name: str, detail: str = "", at: datetime | None = None) -> None:
+        """Write one step into the journal."""
+        step = Step(at or datetime.now(UTC), name, detail)
+        if self.has_journal:
+            line = json.dumps({"at": step.at.isoformat(), "name": name, "detail": detail})
+            with (self.folder / JOURNAL).open("a", encoding="utf-8") as journal:
+                journal.write(line + "\n")
+        self.steps.append(step)
+
+    def is_gone(self) -> bool:
+        """Whether somebody removed the claimed file."""
+        return signature(self.source) is None
+
+    def deaths(self) -> int:
+        """How many workers died of it so far."""
+        return sum(step.name == "died" for step in self.steps)
+
+    def remove(self) -> None:
+        """Remove what is left of the claim once its file is elsewhere."""
+        (self.folder / JOURNAL).unlink(missing_ok=True)
+        folder = self.source.parent
+        while folder != self.folder.parent:
+            folder.rmdir()
+            folder = folder.parent
+
+
+class Claims:
+    """The claims of one daemon on one inbox. Raises OSError where the inbox cannot be written."""
+
+    def __init__(self, inbox: Path) -> None:
+        self.inbox = inbox
+        self.root = inbox / CLAIMED
+        self.daemon_id = uuid4().hex
+        self.folder = self.root / self.daemon_id
+        self.lock = self.open_folder()
+
+    def open_folder(self) -> FileLock:
+        # Locked before it has its name, so that nobody takes it for a dead daemon's.
+        unborn = self.root / f".{self.daemon_id}"
+        make_folder(unborn)
+        lock = FileLock(unborn / LOCK)
+        lock.acquire(timeout=0)
+        unborn.rename(self.folder)
+        return lock
+
+    def take(self, candidate: Candidate) -> Claim | None:
+        """Claim a complete file; None where it is gone, somebody else was faster, or it changed just now."""
+        if not self.folder.is_dir():
+            # The inbox was replaced: the lock went with it.
+            self.lock.release()
+            self.lock = self.open_folder()
+        relative = candidate.path.relative_to(self.inbox)
+        run_id = uuid4().hex
+        claim = Claim(run_id, self.folder / run_id, relative, candidate.signature, candidate.seen_at)
+        claim.source.parent.mkdir(parents=True)
+        claim.note("seen", f"{candidate.signature[0]} bytes", candidate.seen_at)
+        try:
+            os.rename(candidate.path, claim.source)
+        except (FileNotFoundError, NotADirectoryError):
+            claim.remove()
+            return None
+        claim.note("claimed")
+        if claim.changed():
+            self.give_back(claim)
+            return None
+        return claim
+
+    def give_back(self, claim: Claim) -> Path:
+        """Put a claimed file back where it lay, under a numbered name if that place is taken now."""
+        place = self.inbox / claim.relative
+        final = move_without_replacing(claim.source, place.parent, place.name)
+        claim.remove()
+        return final
+
+    def recover(self) -> Iterator[Claim]:
+        """The claims of daemons that are no more, now ours; what is half a claim is cleaned up."""
+        for folder in sorted(self.root.iterdir()):
+            if folder == self.folder or folder.name.startswith("."):
+                continue
+            lock = FileLock(folder / LOCK)
+            try:
+                lock.acquire(timeout=0)
+            except Timeout:
+                continue
+            yield from self.adopt(folder)
+            lock.release()
+            (folder / LOCK).unlink(missing_ok=True)
+            folder.rmdir()
+
+    def adopt(self, dead: Path) -> Iterator[Claim]:
+        for folder in sorted(path for path in dead.iterdir() if path.is_dir()):
+            ours = self.folder / folder.name
+            folder.rename(ours)
+            sync_folder(self.folder)
+            claim = read_claim(ours)
+            if claim is None:
+                remove_tree_of_folders(ours)
+            else:
+                yield claim
+
+    def close(self) -> None:
+        """Release the folder; what still lies in it is recovered by the next daemon."""
+        self.lock.release()
+        if [path.name for path in self.folder.iterdir()] in ([], [LOCK]):
+            (self.folder / LOCK).unlink(missing_ok=True)
+            self.folder.rmdir()
+
+
+def read_claim(folder: Path) -> Claim | None:
+    """The claim that lies in `folder`; None where it holds no file."""
+    files = [Path(base, name) for base, _, names in os.walk(folder) for name in names if name != JOURNAL]
+    if not files:
+        return None
+    found = signature(files[0])
+    if found is None:
+        return None
+    steps = read_journal(folder / JOURNAL)
+    received_at = steps[0].at if steps else datetime.now(UTC)
+    return Claim(folder.name, folder, files[0].relative_to(folder), found, received_at, steps)
+
+
+def read_journal(path: Path) -> list[Step]:
+    """The steps written so far; a line cut short by a crash is left out."""
+    if not path.exists():
+        return []
+    steps = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            entry = json.loads(line)
+        except json.JSONDecodeError:
+            continue
+        steps.append(Step(datetime.fromisoformat(entry["at"]), entry["name"], entry["detail"]))
+    return steps
+
+
+def remove_tree_of_folders(folder: Path) -> None:
+    """Remove a claim without a file: its journal and its empty folders."""
+    for base, _, names in os.walk(folder, topdown=False):
+        for name in names:
+            Path(base, name).unlink()
+        Path(base).rmdir()

@@ -1,0 +1,171 @@
+"""The one place that makes a file appear: whole or not at all, under a name that nobody else has.
+
+A file is written beside its final place, synced, and renamed; then its folder is synced, since a rename
+that is not in the folder on disk is gone after a power cut.
+"""
+
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from hashlib import sha256
+from itertools import count
+from pathlib import Path
+
+NAME_BYTES = 255
+"""The longest name that the common filesystems take."""
+
+
+def display(path: Path | str) -> str:
+    r"""Text that is safe in a terminal, a log line and a database: bytes that are no UTF-8 and control
+    characters stand as escapes.
+
+    >>> display(Path(os.fsdecode(b"caf\xe9\n.wav")))
+    'caf\\xe9\\x0a.wav'
+    """
+    text = os.fsencode(path).decode("utf-8", "backslashreplace")
+    return re.sub(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e]", lambda match: escape(match[0]), text)
+
+
+def escape(character: str) -> str:
+    code = ord(character)
+    return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
+
+
+def fitted(stem: str, suffix: str) -> str:
+    """`stem + suffix`, the stem shortened and marked with its hash where a filesystem would refuse the name.
+
+    >>> fitted("riff", ".dsp.wav")
+    'riff.dsp.wav'
+    >>> len(fitted("r" * 300, ".dsp.wav"))
+    255
+    """
+    room = NAME_BYTES - len(os.fsencode(suffix))
+    raw = os.fsencode(stem)
+    if len(raw) <= room:
+        return stem + suffix
+    mark = "~" + sha256(raw).hexdigest()[:8]
+    cut = raw[: room - len(mark)]
+    # A character of several bytes is never cut in two; names that are no UTF-8 have none.
+    while cut and (raw[len(cut)] & 0xC0) == 0x80:
+        cut = cut[:-1]
+    return os.fsdecode(cut) + mark + suffix
+
+
+def numbered(stem: str) -> Iterator[str]:
+    """The stems to try, in order: `riff`, `riff.2`, `riff.3`, ..."""
+    yield stem
+    for number in count(2):
+        yield f"{stem}.{number}"
+
+
+def split_name(name: str) -> tuple[str, str]:
+    """Stem and suffix of a file name; an ending too long to be one belongs to the stem."""
+    stem, suffix = os.path.splitext(name)
+    return (stem, suffix) if len(os.fsencode(suffix)) <= 16 else (name, "")
+
+
+def sync_folder(folder: Path) -> None:
+    """Make what was renamed into or out of `folder` survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sync_file(path: Path) -> None:
+    """Make the content of `path` survive a power cut; raises OSError where the disk could not keep it."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def make_folder(folder: Path) -> None:
+    """Create `folder` and its parents, and sync the parents that gained an entry."""
+    missing = [parent for parent in (folder, *folder.parents) if not parent.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for created in reversed(missing):
+        sync_folder(created.parent)
+
+
+def appear(temporary: Path, final: Path) -> None:
+    """Rename a synced file to its final name, replacing what is there, for good."""
+    make_folder(final.parent)
+    os.replace(temporary, final)
+    sync_folder(final.parent)
+
+
+def nothing_taken(_: Path) -> bool:
+    return False
+
+
+def move_without_replacing(
+    source: Path, folder: Path, name: str, taken: Callable[[Path], bool] = nothing_taken
+) -> Path:
+    """Move `source` into `folder` as `name` or, where that is taken, the next numbered name.
+
+    `taken` may rule out further names. A move that was cut short (one file under both names) is completed.
+    Returns the final path.
+    """
+    make_folder(folder)
+    stem, suffix = split_name(name)
+    for candidate in numbered(stem):
+        final = folder / fitted(candidate, suffix)
+        if not taken(final) and take_name(source, final):
+            source.unlink(missing_ok=True)
+            sync_folder(folder)
+            sync_folder(source.parent)
+            return final
+    raise AssertionError("numbered names never end")
+
+
+def take_name(source: Path, final: Path) -> bool:
+    """Give `source` the second name `final`; False where another file has it."""
+    try:
+        os.link(source, final, follow_symlinks=False)
+    except FileExistsError:
+        return os.path.samestat(source.lstat(), final.lstat())
+    except OSError:
+        # No hard links here (exFAT, some network shares): exclusive creation reserves the name instead.
+        return reserve_and_replace(source, final)
+    return True
+
+
+def reserve_and_replace(source: Path, final: Path) -> bool:
+    """The same without hard links: an empty file holds the name until a copy replaces it."""
+    try:
+        final.touch(exist_ok=False)
+    except FileExistsError:
+        return False
+    with whole_file(final) as temporary:
+        shutil.copy2(source, temporary)
+    return True
+
+
+@contextmanager
+def whole_file(final: Path) -> Iterator[Path]:
+    """A temporary path beside `final`; what was written there appears as `final` when the block ends well."""
+    make_folder(final.parent)
+    temporary = final.with_name(fitted(f".{final.name}", f".{os.getpid()}.tmp"))
+    try:
+        yield temporary
+        sync_file(temporary)
+        appear(temporary, final)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(final: Path, text: str) -> None:
+    """`text` as UTF-8 in `final`, whole or not at all."""
+    with whole_file(final) as temporary:
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
+
+
+def free_bytes(folder: Path) -> int:
+    """Bytes that can still be written below `folder`, which may not exist yet."""
+    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    return shutil.disk_usage(existing).free

@@ -1,0 +1,163 @@
+"""Which files in the inbox are complete: the folder is the truth, events are hints.
+
+A file is complete when its size and modification time have been still for `settle_seconds` *while being
+watched*, whether an event or a scan found it, and no other program has it open for writing. Not taken at all:
+
+    half-copied names   `.part`, `.tmp`, `.crdownload`, `.filepart`, `~`, leading dot: they wait for their rename
+    other kinds         links, folders, FIFOs, sockets, devices
+    other names         what `[inbox] patterns` leaves out
+    our own folders     `inbox/done`, `inbox/failed`, `inbox/.claimed`
+"""
+
+import errno
+import fcntl
+import os
+import signal
+import stat
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from fnmatch import fnmatch
+from pathlib import Path
+
+from fxd.config import InboxSettings
+
+OWN_FOLDERS = ("done", "failed")
+TEMPORARY_NAMES = (".*", "*~", "*.part", "*.tmp", "*.crdownload", "*.filepart", "*.partial", "*.!ut", "~$*")
+OPEN_PATIENCE_SECONDS = 60.0
+"""A program that keeps a still file open for writing is believed for this long: some never close."""
+
+Signature = tuple[int, int, int]
+
+
+def signature(path: Path) -> Signature | None:
+    """Size, modification time and inode of a regular file; None where there is none."""
+    try:
+        status = path.lstat()
+    except FileNotFoundError:
+        return None
+    if not stat.S_ISREG(status.st_mode):
+        return None
+    return status.st_size, status.st_mtime_ns, status.st_ino
+
+
+def is_open_for_writing(path: Path) -> bool:
+    """Whether another process has `path` open for writing; False where the system cannot tell.
+
+    Linux grants a read lease only on a file that nobody has open for writing.
+    """
+    if not hasattr(fcntl, "F_SETLEASE"):
+        return False
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        # A writer that opens the file just now breaks the lease by a signal: SIGIO would end the process.
+        fcntl.fcntl(descriptor, fcntl.F_SETSIG, signal.SIGURG)
+        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+    except OSError as error:
+        return error.errno == errno.EAGAIN
+    finally:
+        os.close(descriptor)
+    return False
+
+
+@dataclass
+class Candidate:
+    """A file in the inbox that is being watched until it is complete."""
+
+    path: Path
+    signature: Signature
+    still_since: float
+    """Monotonic seconds."""
+    seen_at: datetime
+    next_look: float
+    """Monotonic seconds; not looked at before."""
+
+
+class Inbox:
+    """The files below `root` that may be taken, and which of them are complete."""
+
+    def __init__(self, root: Path, settings: InboxSettings) -> None:
+        self.root = root
+        self.settings = settings
+        self.candidates: dict[Path, Candidate] = {}
+
+    def why_ignored(self, path: Path) -> str | None:
+        """Why a file below the inbox is not taken, as a sentence's end; None where it is."""
+        relative = path.relative_to(self.root)
+        if relative.parts[0] in OWN_FOLDERS:
+            return f"it lies in {relative.parts[0]}/, where originals are kept"
+        if any(part.startswith(".") for part in relative.parts[:-1]):
+            return "it lies in a hidden folder"
+        if len(relative.parts) > 1 and not self.settings.recursive:
+            return "[inbox] recursive is false"
+        if any(fnmatch(path.name.lower(), pattern) for pattern in TEMPORARY_NAMES):
+            return "its name says that it is unfinished; it is taken once it is renamed"
+        if not any(fnmatch(path.name, pattern) for pattern in self.settings.patterns):
+            return f"its name fits none of [inbox] patterns {list(self.settings.patterns)}"
+        if signature(path) is None:
+            return "it is no regular file (links, pipes and devices are left alone)"
+        return None
+
+    def scan(self) -> None:
+        """Look through the whole folder. Raises OSError where the inbox cannot be read."""
+        for path in self.files_below(self.root):
+            self.notice(path)
+
+    def files_below(self, folder: Path) -> list[Path]:
+        found = []
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    if self.may_enter(folder, entry.name):
+                        found += self.files_below_or_none(Path(entry.path))
+                else:
+                    found.append(Path(entry.path))
+        return found
+
+    def files_below_or_none(self, folder: Path) -> list[Path]:
+        try:
+            return self.files_below(folder)
+        except (FileNotFoundError, NotADirectoryError):
+            return []  # removed since its parent was read
+
+    def may_enter(self, folder: Path, name: str) -> bool:
+        own = folder == self.root and name in OWN_FOLDERS
+        return self.settings.recursive and not own and not name.startswith(".")
+
+    def notice(self, path: Path, hold_seconds: float = 0.0) -> None:
+        """Watch `path` from now on, if it may be taken; for `hold_seconds` at least, unless it changes."""
+        if path in self.candidates or self.why_ignored(path) is not None:
+            return
+        found = signature(path)
+        if found is not None:
+            now = time.monotonic()
+            next_look = now + self.settings.settle_seconds
+            self.candidates[path] = Candidate(path, found, now + hold_seconds, datetime.now(UTC), next_look)
+
+    def next_complete(self) -> Candidate | None:
+        """The first candidate, in the order in which they were seen, that is complete now."""
+        now = time.monotonic()
+        for candidate in [one for one in self.candidates.values() if one.next_look <= now]:
+            found = signature(candidate.path)
+            if found is None:
+                del self.candidates[candidate.path]
+            elif self.is_complete(candidate, found, now):
+                return candidate
+        return None
+
+    def is_complete(self, candidate: Candidate, found: Signature, now: float) -> bool:
+        if found != candidate.signature:
+            candidate.signature = found
+            candidate.still_since = now
+        still_seconds = now - candidate.still_since
+        candidate.next_look = now + max(0.05, self.settings.settle_seconds - still_seconds)
+        if still_seconds < self.settings.settle_seconds:
+            return False
+        return still_seconds > OPEN_PATIENCE_SECONDS or not is_open_for_writing(candidate.path)
+
+    def forget(self, path: Path) -> None:
+        self.candidates.pop(path, None)

@@ -1,0 +1,172 @@
+"""One claimed file through every engine, in one pass, into the attempt's own folder.
+
+This runs in a worker process. It publishes nothing and touches no database: a worker that outlives its daemon
+writes into a folder that nobody reads any more.
+"""
+
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from fxd.audio import AudioError, ContentHash, Reader, Writer, dry_format, hash_file, open_reader, open_writer
+from fxd.config import SaturatorSettings, Subtype
+from fxd.engines.engine import Aligned, Array, Engine
+from fxd.engines.saturator import Saturator
+from fxd.engines.tcn import Tcn, load_weights
+from fxd.loudness import Loudness
+from fxd.metrics import Comparison
+from fxd.pipeline.files import make_folder, sync_file
+from fxd.store.records import EngineName, Quality, Result
+
+BLOCK_FRAMES = 65_536
+DRY_STEM = "dry"
+
+Progress = Callable[[float], None]
+"""Told the seconds of audio that are done."""
+
+
+class FileFault(Exception):
+    """The file cannot be processed, and it is the file's own fault; the text says why and what to do."""
+
+
+class CutOff(FileFault):
+    """The file says that there is more of it: perhaps its writer is only slow."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a worker needs to know."""
+
+    source: Path
+    attempt: Path
+    """The attempt's own folder."""
+    saturator: SaturatorSettings
+    model: Path
+    """weights.safetensors of the champion."""
+    subtype: Subtype
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of an attempt; the outputs lie in its folder as `dsp.wav` and `tcn.wav`."""
+
+    sha256: str
+    content_sha256: str
+    sample_rate: int
+    channels: int
+    frames: int
+    dry_suffix: str
+    settings_hash: str
+    results: tuple[Result, ...]
+
+
+class Lane:
+    """One engine at work on the file: its stream, its writer, its loudness and its clock."""
+
+    def __init__(self, engine: Engine, reader: Reader, writer: Writer) -> None:
+        self.engine = engine
+        self.stream = Aligned(engine.stream(reader.sample_rate, reader.channels), reader.channels)
+        self.writer = writer
+        self.loudness = Loudness(reader.sample_rate, reader.channels)
+        self.engine_seconds = 0.0
+        self.cpu_seconds = 0.0
+
+    def take(self, block: Array | None) -> Array:
+        """Process and write one block, or with None what the latency still holds; returns the aligned output."""
+        cpu, wall = time.process_time(), time.perf_counter()
+        wet = self.stream.finish() if block is None else self.stream.process(block)
+        self.engine_seconds += time.perf_counter() - wall
+        self.cpu_seconds += time.process_time() - cpu
+        self.writer.write(wet)
+        self.loudness.update(wet)
+        return wet
+
+    def result(self, quality: Quality | None) -> Result:
+        name: EngineName = "dsp" if self.engine.name == "dsp" else "tcn"
+        return Result(
+            engine=name,
+            version=self.engine.version,
+            engine_seconds=self.engine_seconds,
+            cpu_seconds=self.cpu_seconds,
+            output=f"{name}.wav",
+            output_bytes=self.writer.path.stat().st_size,
+            peak_dbfs=self.writer.peak_dbfs,
+            clipped_frames=self.writer.clipped_frames,
+            loudness_lufs=self.loudness.result(),
+            quality=quality,
+        )
+
+
+def process(job: Job, progress: Progress) -> Outcome:
+    """Run `job` to its end.
+
+    Raises FileFault where the file is to blame, OSError where the machine is (a full disk, a lost share).
+    """
+    make_folder(job.attempt)
+    try:
+        with open_reader(job.source) as reader:
+            return process_open(job, reader, progress)
+    except AudioError as error:
+        raise (CutOff if error.cut_off else FileFault)(str(error)) from error
+
+
+def process_open(job: Job, reader: Reader, progress: Progress) -> Outcome:
+    container, subtype, suffix = dry_format(reader)
+    content = ContentHash(reader.sample_rate, reader.channels)
+    comparison = Comparison(reader.sample_rate, reader.channels)
+    engines = load_engines(job.saturator, job.model)
+    shape = (reader.sample_rate, reader.channels)
+    with ExitStack() as stack:
+        dry_path = job.attempt / (DRY_STEM + suffix)
+        dry = stack.enter_context(open_writer(dry_path, *shape, subtype, reader.declared_frames, container))
+        paths = [job.attempt / f"{engine.name}.wav" for engine in engines]
+        writers = [open_writer(path, *shape, job.subtype, reader.declared_frames) for path in paths]
+        for writer in writers:
+            stack.enter_context(writer)
+        try:
+            dsp, tcn = (Lane(engine, reader, writer) for engine, writer in zip(engines, writers, strict=True))
+        except ValueError as error:
+            raise FileFault(str(error)) from error
+        frames = 0
+        for block in reader.blocks(BLOCK_FRAMES):
+            content.update(block)
+            dry.write(block)
+            comparison.update(dsp.take(block), tcn.take(block))
+            frames += block.shape[1]
+            progress(frames / reader.sample_rate)
+        comparison.update(dsp.take(None), tcn.take(None))
+    for path in (dry_path, *paths):
+        sync_file(path)
+    measured = comparison.result()
+    quality = Quality(measured.esr, measured.esr_db, measured.mae, measured.si_sdr_db, measured.mrstft)
+    return Outcome(
+        sha256=hash_file(job.source),
+        content_sha256=content.hexdigest(),
+        sample_rate=reader.sample_rate,
+        channels=reader.channels,
+        frames=frames,
+        dry_suffix=suffix,
+        settings_hash=dsp.engine.version,
+        results=(dsp.result(None), tcn.result(quality)),
+    )
+
+
+@lru_cache(maxsize=2)
+def load_engines(saturator: SaturatorSettings, model: Path) -> tuple[Engine, Engine]:
+    """Both engines, compiled and warmed, so that no file pays for it and no timing contains it."""
+    engines: tuple[Engine, Engine] = (Saturator(saturator), Tcn(load_weights(model)))
+    for engine in engines:
+        for sample_rate in (44_100, 48_000):
+            stream = engine.stream(sample_rate, 1)
+            stream.process(silence(64))
+            stream.process(silence(4096))
+    return engines
+
+
+def silence(frames: int) -> Array:
+    import numpy as np
+
+    return np.zeros((1, frames), np.float32)

@@ -1,0 +1,119 @@
+"""Looking at the inbox: watchdog's events are hints, which may be lost, late or doubled; the folder is the truth."""
+
+import queue
+import threading
+import time
+from pathlib import Path
+
+from loguru import logger
+from watchdog.events import FileSystemEvent, FileSystemEventHandler
+from watchdog.observers import Observer
+from watchdog.observers.api import BaseObserver
+
+from fxd.pipeline.archive import LateWrites
+from fxd.pipeline.files import display
+from fxd.pipeline.inbox import Inbox
+
+
+class Hints(FileSystemEventHandler):
+    """Hands the paths of events to the main loop; it does nothing else, as its thread dies of an exception."""
+
+    def __init__(self) -> None:
+        self.files: queue.SimpleQueue[Path] = queue.SimpleQueue()
+        self.folder_changed = threading.Event()
+
+    def on_any_event(self, event: FileSystemEvent) -> None:
+        if event.event_type not in ("created", "modified", "moved", "closed"):
+            return
+        if event.is_directory:
+            # Files can arrive in a new folder before it is watched; a folder's mere modification is noise.
+            if event.event_type != "modified":
+                self.folder_changed.set()
+            return
+        path = event.dest_path if event.event_type == "moved" else event.src_path
+        # A move out of the inbox has no destination.
+        if path:
+            self.files.put(Path(path if isinstance(path, str) else path.decode("utf-8", "surrogateescape")))
+
+    def drain(self) -> list[Path]:
+        """The files that were hinted at since the last call."""
+        found = []
+        while True:
+            try:
+                found.append(self.files.get_nowait())
+            except queue.Empty:
+                return found
+
+
+class Watch:
+    """A watchdog observer on one folder, that can tell whether it still sees that folder."""
+
+    def __init__(self, root: Path, recursive: bool, hints: Hints) -> None:
+        self.root = root
+        self.recursive = recursive
+        self.hints = hints
+        self.observer: BaseObserver | None = None
+        self.inode = 0
+
+    def start(self) -> None:
+        """Watch the folder that is there now. Raises OSError where it cannot be watched."""
+        self.inode = self.root.stat().st_ino
+        self.observer = Observer()
+        self.observer.schedule(self.hints, str(self.root), recursive=self.recursive)
+        self.observer.start()
+
+    def sees(self) -> bool:
+        """False where the folder was replaced or a thread died: watchdog reports nothing then, silently."""
+        if self.observer is None or not self.observer.is_alive():
+            return False
+        if not all(emitter.is_alive() for emitter in self.observer.emitters):
+            return False
+        return self.root.is_dir() and self.root.stat().st_ino == self.inode
+
+    def stop(self) -> None:
+        if self.observer is not None:
+            self.observer.stop()
+            self.observer.join(timeout=2)
+            self.observer = None
+
+
+class Lookout:
+    """Keeps an inbox's candidates up to date: hints at once, the folder itself now and then."""
+
+    def __init__(self, inbox: Inbox, late_writes: LateWrites) -> None:
+        self.inbox = inbox
+        self.late_writes = late_writes
+        self.hints = Hints()
+        self.watch = Watch(inbox.root, inbox.settings.recursive, self.hints)
+        self.next_scan = 0.0
+
+    def look(self) -> None:
+        """Notice what is new. Raises OSError where the inbox cannot be read."""
+        now = time.monotonic()
+        if not self.inbox.settings.polling and not self.watch.sees():
+            self.watch.stop()
+            self.watch.start()
+            self.next_scan = now
+        for path in self.hints.drain():
+            if self.inbox.root in path.parents:
+                self.inbox.notice(path)
+        if self.hints.folder_changed.is_set():
+            self.hints.folder_changed.clear()
+            self.next_scan = now
+        if now >= self.next_scan:
+            self.scan()
+            settings = self.inbox.settings
+            self.next_scan = now + (settings.settle_seconds if settings.polling else settings.rescan_seconds)
+
+    @property
+    def has_scanned(self) -> bool:
+        return self.next_scan > 0
+
+    def scan(self) -> None:
+        self.inbox.scan()
+        for path in self.late_writes.returned(self.inbox.root):
+            logger.warning("{}: its writer went on; it is processed anew", display(path.name))
+            self.inbox.notice(path)
+
+    def stop(self) -> None:
+        self.watch.stop()

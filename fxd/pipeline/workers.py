@@ -1,0 +1,246 @@
+"""The slots in which attempts run: each is a worker process of its own that may die.
+
+When a worker dies, only its own file is touched, and the slot gets a new one. (In a pool of several, the death
+of one fails the files of all.) A worker that its daemon left behind ends itself.
+"""
+
+import multiprocessing
+import os
+import signal
+import threading
+import time
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+
+import psutil
+
+from fxd.config import SaturatorSettings
+from fxd.pipeline.process import CutOff, FileFault, Job, Outcome, load_engines, process
+
+STALL_SECONDS = 60.0
+"""A worker that gets no further for this long hangs."""
+PROGRESS_SECONDS = 0.1
+STILLBORN_LIMIT = 3
+
+
+@dataclass(frozen=True)
+class Limits:
+    timeout_factor: float
+    memory_limit_mb: int
+    stall_seconds: float = STALL_SECONDS
+
+
+@dataclass(frozen=True)
+class Ready:
+    """The worker has its engines loaded and compiled."""
+
+
+@dataclass(frozen=True)
+class Reached:
+    seconds: float
+    """Of audio that is done."""
+
+
+@dataclass(frozen=True)
+class Done:
+    outcome: Outcome
+
+
+@dataclass(frozen=True)
+class Fault:
+    """The file is to blame."""
+
+    reason: str
+    cut_off: bool = False
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """The machine is to blame: a disk, a share, a model that cannot be read. The file waits."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Death:
+    """The worker died or was ended, or hit a bug: a second try tells whether the file is to blame."""
+
+    reason: str
+
+
+Ending = Done | Fault | Trouble | Death
+Message = Ready | Reached | Ending
+
+
+class Slot:
+    """One worker process and the attempt that it is at."""
+
+    def __init__(self, limits: Limits, saturator: SaturatorSettings, model: Path) -> None:
+        self.limits = limits
+        self.warm = (saturator, model)
+        self.stillborn = 0
+        self.hire()
+
+    def hire(self) -> None:
+        """Start a worker; it says `Ready` once its engines are warm."""
+        context = multiprocessing.get_context("spawn")
+        self.connection, theirs = context.Pipe()
+        self.process = context.Process(target=serve, args=(theirs, *self.warm), daemon=True)
+        self.process.start()
+        theirs.close()
+        self.job: Job | None = None
+        self.is_ready = False
+        self.done_seconds = 0.0
+        self.fault = ""
+        self.started = self.moved = time.monotonic()
+
+    @property
+    def is_free(self) -> bool:
+        return self.is_ready and self.job is None
+
+    def submit(self, job: Job) -> None:
+        """Start an attempt; the slot is busy until `listen` tells how it ended."""
+        self.job = job
+        self.done_seconds = 0.0
+        self.started = self.moved = time.monotonic()
+        try:
+            self.connection.send(job)
+        except OSError:
+            self.fault = "the idle worker process had died"
+
+    def listen(self) -> Ending | None:
+        """What the worker has said since; the ending of its attempt, once, or None.
+
+        A dead worker is replaced here, its attempt ends in `Death`.
+        """
+        try:
+            while self.connection.poll():
+                ending = self.hear(self.connection.recv())
+                if ending is not None:
+                    self.job = None
+                    return ending
+        except (EOFError, OSError):
+            return self.bury()
+        return None
+
+    def hear(self, message: Message) -> Ending | None:
+        self.moved = time.monotonic()
+        if isinstance(message, Ready):
+            self.is_ready = True
+            self.stillborn = 0
+            return None
+        if isinstance(message, Reached):
+            self.done_seconds = message.seconds
+            return None
+        return message
+
+    def bury(self) -> Ending | None:
+        """Replace a dead worker, and tell how the attempt ended that died with it.
+
+        Raises RuntimeError where workers die again and again before they are ready: no file is to blame then.
+        """
+        self.process.join()
+        self.stillborn += not self.is_ready
+        if self.stillborn == STILLBORN_LIMIT:
+            raise RuntimeError(f"workers cannot start: {died_of(self.process.exitcode)}, see above")
+        was_busy, fault, code = self.job is not None, self.fault, self.process.exitcode
+        self.connection.close()
+        self.process.close()
+        self.hire()
+        return Death(fault or f"its worker process died ({died_of(code)})") if was_busy else None
+
+    def enforce(self) -> None:
+        """End the attempt where it hangs or takes too much; `listen` then tells so."""
+        if self.job is None:
+            return
+        now = time.monotonic()
+        seconds, taken = self.done_seconds, now - self.started
+        allowed = self.limits.stall_seconds + self.limits.timeout_factor * seconds
+        if now - self.moved > self.limits.stall_seconds:
+            self.kill(f"nothing came of it for {now - self.moved:.0f} s, at {seconds:.0f} s of audio")
+        elif taken > allowed:
+            self.kill(f"{taken:.0f} s passed for {seconds:.0f} s of audio ([processing] timeout_factor)")
+        elif (used := self.memory_mb()) > self.limits.memory_limit_mb:
+            self.kill(f"it took {used:.0f} MB of memory ([processing] memory_limit_mb)")
+
+    def memory_mb(self) -> float:
+        try:
+            return float(psutil.Process(self.process.pid).memory_info().rss) / 1e6
+        except psutil.NoSuchProcess:
+            return 0.0
+
+    def kill(self, reason: str = "") -> None:
+        """End the worker at once, also one that is stopped or hangs in a decoder."""
+        self.fault = reason
+        self.process.kill()
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.join()
+        self.connection.close()
+
+
+def wait_for_news(slots: Sequence[Slot], seconds: float) -> None:
+    """Return as soon as one of the workers says something or dies, or after `seconds`."""
+    wait([slot.connection for slot in slots], timeout=seconds)
+
+
+def died_of(code: int | None) -> str:
+    if code is not None and code < 0:
+        return f"killed by {signal.Signals(-code).name}"
+    return f"exit code {code}"
+
+
+def serve(connection: Connection, saturator: SaturatorSettings, model: Path) -> None:
+    """The life of a worker: warm the engines, then one job after another until the daemon hangs up."""
+    # Ctrl-C reaches the whole terminal group; when a worker ends is the daemon's decision.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=end_with_parent, daemon=True).start()
+    try:
+        load_engines(saturator, model)
+    except (OSError, ValueError):
+        pass  # told by the first attempt that meets it, which can be retried
+    connection.send(Ready())
+    while True:
+        try:
+            job = connection.recv()
+        except EOFError:
+            return
+        connection.send(attempt(job, Reporter(connection)))
+
+
+class Reporter:
+    """Tells the daemon how far an attempt is, now and then."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self.next_time = 0.0
+
+    def __call__(self, seconds: float) -> None:
+        if time.monotonic() >= self.next_time:
+            self.connection.send(Reached(seconds))
+            self.next_time = time.monotonic() + PROGRESS_SECONDS
+
+
+def attempt(job: Job, reporter: Reporter) -> Ending:
+    """One attempt at one file, and what came of it."""
+    try:
+        return Done(process(job, reporter))
+    except FileFault as error:
+        return Fault(str(error), cut_off=isinstance(error, CutOff))
+    except OSError as error:
+        return Trouble(f"{error.strerror or error}: {error.filename or job.attempt}")
+    except Exception:
+        # A bug, or a crafted file that found one: the daemon retries and then quarantines with this text.
+        return Death(f"internal error:\n{traceback.format_exc()}")
+
+
+def end_with_parent() -> None:
+    """A daemon that was killed cannot end its workers; they see it and end themselves."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

@@ -1,0 +1,111 @@
+"""Retraining on a schedule: when one is due, and the process of its own in which it runs."""
+
+import json
+import subprocess
+import sys
+import threading
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from apscheduler.schedulers.background import BackgroundScheduler
+from loguru import logger
+
+from fxd.config import Settings
+from fxd.store.store import Store
+from fxd.training.due import due
+from fxd.training.schedule import missed, next_fire, parse_schedule
+
+
+class Retrainer:
+    """Starts a retraining when the schedule says so and there is something new to learn.
+
+    The schedule's thread only sets a flag; everything else happens in the daemon's main loop.
+    """
+
+    def __init__(self, settings: Settings, home: Path) -> None:
+        self.settings = settings
+        self.home = home
+        self.scheduler = BackgroundScheduler()
+        self.fired = threading.Event()
+        self.child: subprocess.Popen[str] | None = None
+        self.progress: dict[str, Any] | None = None
+        """The last thing that the retraining under way has said."""
+
+    @property
+    def next_at(self) -> str:
+        """When the schedule fires next, ISO 8601 UTC; empty where it never does."""
+        if not self.settings.training.schedule:
+            return ""
+        moment = next_fire(self.settings.training.schedule, datetime.now(UTC))
+        return moment.astimezone(UTC).isoformat(timespec="seconds") if moment else ""
+
+    def start(self, store: Store) -> None:
+        """Start the schedule, and catch up on what fell due while no daemon ran."""
+        schedule = self.settings.training.schedule
+        if not schedule:
+            return
+        self.scheduler.add_job(
+            self.fired.set, parse_schedule(schedule), coalesce=True, misfire_grace_time=None, max_instances=1
+        )
+        self.scheduler.start()
+        last = store.last_training()
+        if last is not None and missed(schedule, last.started_at, datetime.now(UTC)):
+            self.fired.set()
+
+    def tend(self, store: Store) -> None:
+        """Reap a retraining that ended; begin one that is due."""
+        if self.child is not None and self.child.poll() is not None:
+            self.reap(store, self.child.returncode)
+            self.child = None
+        if self.fired.is_set() and self.child is None:
+            self.fired.clear()
+            verdict = due(store, self.settings, datetime.now(UTC))
+            if verdict.due:
+                logger.info("retraining: {}", verdict.reason)
+                self.begin()
+            else:
+                logger.info("no retraining now: {}", verdict.reason)
+
+    def begin(self) -> None:
+        command = [sys.executable, "-m", "fxd", "--home", str(self.home), "retrain", "--now", "--scheduled", "--json"]
+        # A session of its own keeps the terminal's Ctrl-C away: ending it in order is `stop`'s job.
+        self.child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
+        self.progress = {}
+        threading.Thread(target=self.read_progress, args=(self.child,), daemon=True).start()
+
+    def read_progress(self, child: "subprocess.Popen[str]") -> None:
+        assert child.stdout is not None
+        for line in child.stdout:
+            try:
+                self.progress = json.loads(line)
+            except json.JSONDecodeError:
+                continue  # what a library prints is no progress
+
+    def reap(self, store: Store, code: int) -> None:
+        self.progress = None
+        training = store.last_training()
+        if training is None or training.state == "running":
+            logger.error("the retraining ended with code {} and without a result; the old model serves", code)
+        elif training.state in ("promoted", "kept"):
+            logger.info("retraining: {}", training.reason)
+        else:
+            logger.error("retraining: {}", training.reason)
+
+    def stop(self) -> None:
+        """Ask a retraining under way to end; it keeps its checkpoint, and the next one resumes it."""
+        if self.scheduler.running:
+            self.scheduler.shutdown(wait=False)
+        if self.child is not None and self.child.poll() is None:
+            self.child.terminate()
+
+    def wait(self, deadline: float) -> None:
+        """Wait until it has ended, or until `deadline` (monotonic seconds) and end it then."""
+        if self.child is None:
+            return
+        try:
+            self.child.wait(max(0.1, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            self.child.kill()
+            self.child.wait()
