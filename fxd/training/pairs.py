@@ -1,0 +1,149 @@
+"""Training pairs from dry sounds: resampled to the model's rate, the wet rendered from that.
+
+The wet sound is rendered at the model's rate, not resampled from a wet file: what the network has to learn is
+then exactly what the saturator does at that rate. Both are aligned with the dry file, frame for frame.
+
+A part of a long file begins where the file, and with it the saturator, is in full swing. Therefore a second
+before and after it is rendered too and cut off, far longer than anything rings: the DC blocker is down by
+120 dB after 0.11 s. The part from second 20 to second 40:
+
+    file        0 ......... 19 20 ......... 40 41 .....
+    rendered                 |  |            |  |
+    pair                        |............|           as if the whole file had been rendered
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from loguru import logger
+
+from fxd.audio import AudioError, open_reader
+from fxd.config import SaturatorSettings
+from fxd.engines.engine import Array, render
+from fxd.engines.resampler import Resampler
+from fxd.engines.saturator import Saturator
+from fxd.engines.tcn import MODEL_SAMPLE_RATE
+from fxd.store.records import Example
+
+BLOCK_FRAMES = 65_536
+SILENT_PEAK = 1e-4
+"""-80 dBFS: a wet sound that stays below is nothing to learn from, and its error ratio would mean nothing."""
+MARGIN = 1
+"""Seconds that are rendered on either side of a part."""
+
+
+class PairError(Exception):
+    """A dry sound cannot be used; the message names the file and the reason."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A stretch of a file, in whole seconds: these fall on a frame at every sample rate."""
+
+    start: int = 0
+    stop: int | None = None
+    """None is the end of the file."""
+
+    @property
+    def first(self) -> int:
+        """Where reading begins, in seconds."""
+        return max(0, self.start - MARGIN)
+
+    @property
+    def last(self) -> int | None:
+        """Where reading ends, in seconds."""
+        return None if self.stop is None else self.stop + MARGIN
+
+    def cut(self, sound: Array) -> Array:
+        """The part alone, from what was read for it at the model's sample rate: [channels, frames]."""
+        begin = (self.start - self.first) * MODEL_SAMPLE_RATE
+        end = None if self.stop is None else begin + (self.stop - self.start) * MODEL_SAMPLE_RATE
+        return sound[:, begin:end]
+
+
+class PairSource:
+    """Renders pairs from the dry sounds in a folder; one that cannot be used is skipped with a warning."""
+
+    def __init__(self, dataset: Path, settings: SaturatorSettings) -> None:
+        self.dataset = dataset
+        self.saturator = Saturator(settings)
+        self.skipped: dict[str, str] = {}
+        """Content hash to reason."""
+
+    def pair(self, example: Example, part: Part = Part()) -> tuple[Array, Array] | None:
+        """A part of a sound, dry and wet, both float32 [channels, frames] at the model's sample rate.
+
+        None where the file is missing or broken (nan and inf are that too); it is not read again.
+        """
+        dry = self.dry(example, part)
+        if dry is None:
+            return None
+        return part.cut(dry), part.cut(render(self.saturator, dry, MODEL_SAMPLE_RATE))
+
+    def pair_at_rest(self, example: Example, part: Part) -> tuple[Array, Array] | None:
+        """The same, but as if the part were a file of its own, with silence before it."""
+        dry = self.dry(example, part)
+        if dry is None:
+            return None
+        return part.cut(dry), render(self.saturator, part.cut(dry), MODEL_SAMPLE_RATE)
+
+    def dry(self, example: Example, part: Part) -> Array | None:
+        if example.content_sha256 in self.skipped:
+            return None
+        try:
+            return read_dry(self.dataset / example.path, part)
+        except PairError as error:
+            self.skipped[example.content_sha256] = str(error)
+            logger.warning("a training example is skipped: {}", error)
+            return None
+
+
+def is_silent(wet: Array) -> bool:
+    """Whether a wet sound of any shape has nothing to learn from."""
+    return not wet.size or float(np.abs(wet).max()) < SILENT_PEAK
+
+
+def read_dry(path: Path, part: Part) -> Array:
+    """What `part` needs of a file, margins included: float32 [channels, frames] at the model's sample rate.
+
+    Raises PairError where the file is missing or broken.
+    """
+    try:
+        with open_reader(path) as reader:
+            rate = reader.sample_rate
+            last = None if part.last is None else part.last * rate
+            blocks = stretch(reader.blocks(BLOCK_FRAMES), part.first * rate, last)
+            return resampled(blocks, rate, reader.channels)
+    except AudioError as error:
+        raise PairError(f"{path}: {error}") from error
+    except OSError as error:
+        raise PairError(f"{path}: {error.strerror}") from error
+
+
+def stretch(blocks: Iterable[Array], first: int, last: int | None) -> Iterator[Array]:
+    """The frames from `first` up to `last` of a sound that comes in blocks."""
+    position = 0
+    for block in blocks:
+        if last is not None and position >= last:
+            return
+        end = None if last is None else last - position
+        yield block[:, max(0, first - position) : end]
+        position += block.shape[1]
+
+
+def resampled(blocks: Iterable[Array], rate: int, channels: int) -> Array:
+    """A sound at the model's sample rate, aligned with what came in at `rate`: float32 [channels, frames]."""
+    if rate == MODEL_SAMPLE_RATE:
+        return np.concatenate([np.empty((channels, 0), np.float32), *blocks], axis=1)
+    resampler = Resampler(rate, MODEL_SAMPLE_RATE, channels, whole_at="target")
+    frames, ready = 0, []
+    for block in blocks:
+        frames += block.shape[1]
+        ready.append(resampler.process(block))
+    # Silence pushes out what the filter still holds back.
+    tail = -(-resampler.latency * rate // MODEL_SAMPLE_RATE) + 1
+    ready.append(resampler.process(np.zeros((channels, tail), np.float32)))
+    length = -(-frames * MODEL_SAMPLE_RATE // rate)
+    return np.concatenate(ready, axis=1)[:, resampler.latency :][:, :length]
