@@ -58,7 +58,7 @@ class Aligned:
         self.to_drop = stream.latency
 
     def process(self, block: Array) -> Array:
-        """The aligned output that is ready: [channels, frames], up to `latency` frames fewer than fed so far."""
+        """The aligned output that is ready, [channels, frames]: in all, up to `latency` fewer than fed."""
         wet = self.stream.process(block)
         dropped = min(self.to_drop, wet.shape[1])
         self.to_drop -= dropped

@@ -38,7 +38,7 @@ DC_BLOCK_HZ = 20
 CHUNK = 16_384
 """Frames at the high rate that are worked on at once: what lies between the steps stays in the cache."""
 TINY = 1e-30
-"""State below this is zero: recursions would decay into denormal numbers and, rounded, never leave them."""
+"""State below this is zero: a recursion would decay into denormal numbers and, rounded, never leave them."""
 
 
 def oversampling(sample_rate: int) -> int:
@@ -69,12 +69,15 @@ def design(tone_hz: float, rate: int) -> tuple[Section, Section, Section]:
 
 @njit(cache=True, nogil=True, fastmath={"contract"})
 def run_section(section: Section, x: float, s1: float, s2: float) -> tuple[float, float, float]:
-    """One step of a transposed direct form II: the output and the state after it."""
+    """One step of a transposed direct form II: the output and the state after it.
+
+    The state goes to zero as a whole: half of it alone would kick a slow filter into swinging for ever.
+    """
     b0, b1, b2, a1, a2 = section
     y = b0 * x + s1
-    s1 = b1 * x + s2 - a1 * y
-    s2 = b2 * x - a2 * y
-    return y, s1 if abs(s1) > TINY else 0.0, s2 if abs(s2) > TINY else 0.0
+    if abs(x) + abs(s1) + abs(s2) < TINY:
+        return y, 0.0, 0.0
+    return y, b1 * x + s2 - a1 * y, b2 * x - a2 * y
 
 
 @njit(cache=True, nogil=True, fastmath={"contract"})
@@ -101,7 +104,7 @@ def run_filters(
 
 
 class SaturatorStream:
-    """The saturator at work on one signal."""
+    """The saturator at work on one signal; `latency` is 0 where it runs at the signal's own rate."""
 
     def __init__(self, settings: SaturatorSettings, sample_rate: int, channels: int) -> None:
         self.settings = settings
@@ -114,6 +117,7 @@ class SaturatorStream:
         self.rest = np.tanh(np.full(64, settings.asymmetry))[0]
 
     def process(self, block: Array) -> Array:
+        """The next output for the next input: float32 [channels, frames], same shape."""
         wet = np.empty(block.shape, np.float32)
         step = CHUNK // self.factor
         for start in range(0, block.shape[1], step):
@@ -142,4 +146,8 @@ class Saturator:
         self.version = settings_hash(settings)
 
     def stream(self, sample_rate: int, channels: int) -> SaturatorStream:
+        """A new stream at `sample_rate` Hz, at rest in silence.
+
+        Raises ValueError where `tone_hz` is not below half the rate at which the formula runs.
+        """
         return SaturatorStream(self.settings, sample_rate, channels)

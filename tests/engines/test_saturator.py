@@ -1,0 +1,256 @@
+"""The saturator against SciPy in float64, and what it promises: silence, time, blocks, few aliases."""
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import soundfile
+import soxr
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from scipy.signal import butter, firwin, lfilter, resample_poly, sosfilt
+
+from fxd.config import SaturatorSettings
+from fxd.engines import settings_hash as versions
+from fxd.engines.engine import Array, render
+from fxd.engines.saturator import Saturator, oversampling
+from fxd.engines.settings_hash import settings_hash
+
+AUDIO = Path(__file__).parents[1] / "audio"
+RATES = [8000, 11025, 16000, 22050, 32000, 44100, 48000, 88200, 96000, 176400, 192000]
+rates = pytest.mark.parametrize("rate", RATES)
+modes = pytest.mark.parametrize("antialias", ["none", "on"])
+
+
+def clip(name: str, seconds: float, rate: int = 44_100) -> Array:
+    """The first seconds of a clip, [channels, frames], read-only: an engine must not write on its input."""
+    samples, clip_rate = soundfile.read(AUDIO / f"{name}.flac", frames=int(seconds * 44_100), dtype="float32")
+    signal = np.atleast_2d(soxr.resample(samples, clip_rate, rate, "VHQ").T).copy()
+    signal.setflags(write=False)
+    return signal
+
+
+def formula(dry: npt.NDArray[np.float64], rate: float, chosen: SaturatorSettings) -> npt.NDArray[np.float64]:
+    """The saturator as DESIGN writes it, by SciPy."""
+    shaped = np.tanh(chosen.drive * dry + chosen.asymmetry) - np.tanh(chosen.asymmetry)
+    blocked = lfilter([1, -1], [1, -(1 - 2 * np.pi * 20 / rate)], shaped, axis=1)
+    tone = butter(4, chosen.tone_hz, fs=rate, output="sos")
+    return np.asarray(chosen.output_gain * sosfilt(tone, blocked, axis=1))
+
+
+def oversampled(
+    dry: Array, rate: int, chosen: SaturatorSettings, half_length: int
+) -> npt.NDArray[np.float64]:
+    """The formula at the high rate between two Kaiser filters that reach `half_length` frames either way."""
+    factor, ends = oversampling(rate), half_length + 1  # what the filters ring before and after the signal
+    taps = firwin(2 * half_length * factor + 1, 1 / factor, window=("kaiser", 0.1102 * (120 - 8.7)))
+    padded = np.pad(dry.astype(np.float64), ((0, 0), (ends, ends)))
+    high = formula(resample_poly(padded, factor, 1, axis=1, window=taps), rate * factor, chosen)
+    return np.asarray(resample_poly(high, 1, factor, axis=1, window=taps)[:, ends:-ends])
+
+
+def esr_db(target: npt.NDArray[np.floating], estimate: npt.NDArray[np.floating]) -> float:
+    target = target.astype(np.float64)
+    return float(10 * np.log10(np.sum((estimate - target) ** 2) / np.sum(target**2)))
+
+
+def test_the_factor_brings_every_rate_to_176_khz() -> None:
+    assert [oversampling(rate) for rate in RATES] == [32, 16, 16, 8, 8, 4, 4, 2, 2, 1, 1]
+
+
+@rates
+def test_without_antialias_it_is_the_formula(rate: int) -> None:
+    chosen = SaturatorSettings(antialias="none", tone_hz=3900)
+    dry = clip("loop_amen", 0.5, rate)
+    wet = render(Saturator(chosen), dry, rate)
+    assert np.abs(wet - formula(dry.astype(np.float64), rate, chosen)).max() < 1e-6
+
+
+@settings(deadline=None)
+@given(
+    drive=st.floats(0.01, 1000),
+    asymmetry=st.floats(-5, 5),
+    tone_hz=st.floats(20, 22_000),
+    output_gain=st.floats(0.01, 1),
+)
+def test_without_antialias_it_is_the_formula_for_all_settings(
+    drive: float, asymmetry: float, tone_hz: float, output_gain: float
+) -> None:
+    chosen = SaturatorSettings(
+        antialias="none", drive=drive, asymmetry=asymmetry, tone_hz=tone_hz, output_gain=output_gain
+    )
+    dry = clip("loop_electric", 0.1)
+    wet = render(Saturator(chosen), dry, 44_100)
+    assert np.abs(wet - formula(dry.astype(np.float64), 44_100, chosen)).max() < 1e-6
+
+
+@pytest.mark.parametrize("rate", [rate for rate in RATES if oversampling(rate) > 1])
+def test_with_antialias_it_is_the_formula_at_the_high_rate(rate: int) -> None:
+    chosen = SaturatorSettings()
+    dry = clip("loop_mehackit1", 0.5, rate)
+    wet = render(Saturator(chosen), dry, rate)
+    assert wet.shape == dry.shape
+    assert esr_db(oversampled(dry, rate, chosen, half_length=42), wet) < -100
+
+
+@pytest.mark.parametrize("rate", [44_100, 48_000, 96_000])
+@pytest.mark.parametrize("name", ["ambi_piano", "bass_voxy_c", "loop_breakbeat"])
+def test_far_longer_interpolators_would_change_nothing(name: str, rate: int) -> None:
+    chosen = SaturatorSettings()
+    dry = clip(name, 0.5, rate)
+    assert esr_db(oversampled(dry, rate, chosen, half_length=400), render(Saturator(chosen), dry, rate)) < -80
+
+
+@pytest.mark.parametrize("rate", [176_400, 192_000])
+def test_with_antialias_a_high_rate_is_left_alone(rate: int) -> None:
+    dry = clip("drum_roll", 0.2, rate)
+    wet = [render(Saturator(SaturatorSettings(antialias=mode)), dry, rate) for mode in ("none", "on")]
+    np.testing.assert_array_equal(*wet)
+    assert Saturator(SaturatorSettings()).stream(rate, 1).latency == 0
+
+
+blocks = st.lists(st.sampled_from([0, 1, 3, 64, 511, 4096]), max_size=12)
+
+
+@modes
+@settings(deadline=None)
+@given(rate=st.sampled_from(RATES), sizes=blocks)
+@example(rate=44_100, sizes=[1] * 200)
+@example(rate=8000, sizes=[511, 1, 0, 513])
+def test_blocks_do_not_change_a_bit_of_the_result(antialias: str, rate: int, sizes: list[int]) -> None:
+    engine = Saturator(SaturatorSettings.model_validate({"antialias": antialias, "tone_hz": 3000}))
+    dry = clip("loop_amen", 0.15)
+    stream = engine.stream(rate, 2)
+    pieces = np.split(dry, np.minimum(np.cumsum(sizes), dry.shape[1]), axis=1)
+    wet = [stream.process(piece) for piece in pieces]
+    assert [piece.shape for piece in wet] == [piece.shape for piece in pieces]
+    np.testing.assert_array_equal(np.concatenate(wet, axis=1), engine.stream(rate, 2).process(dry))
+
+
+@modes
+def test_a_block_may_be_long_or_have_any_memory_layout(antialias: str) -> None:
+    engine = Saturator(SaturatorSettings.model_validate({"antialias": antialias}))
+    dry = clip("loop_mika", 1.6)
+    assert dry.shape[1] > 65_536
+    transposed = np.asfortranarray(dry)
+    wet = engine.stream(44_100, 2).process(transposed)
+    assert wet.dtype == np.float32
+    stream = engine.stream(44_100, 2)
+    pieces = [stream.process(dry[:, start : start + 20_000]) for start in range(0, dry.shape[1], 20_000)]
+    np.testing.assert_array_equal(wet, np.concatenate(pieces, axis=1))
+
+
+@modes
+def test_channels_do_not_hear_each_other(antialias: str) -> None:
+    engine = Saturator(SaturatorSettings.model_validate({"antialias": antialias}))
+    dry = np.concatenate([clip(name, 0.3) for name in ("loop_amen", "perc_bell", "loop_mika", "bass_voxy_c")])
+    wet = render(engine, dry, 44_100)
+    for channel in range(8):
+        alone = slice(channel, channel + 1)
+        np.testing.assert_array_equal(wet[alone], render(engine, dry[alone], 44_100))
+
+
+@modes
+@settings(deadline=None)
+@given(asymmetry=st.floats(-5, 5), drive=st.floats(0.01, 1000), frames=st.integers(0, 300))
+def test_silence_is_exactly_silence(antialias: str, asymmetry: float, drive: float, frames: int) -> None:
+    values = {"antialias": antialias, "asymmetry": asymmetry, "drive": drive}
+    engine = Saturator(SaturatorSettings.model_validate(values))
+    assert not render(engine, np.zeros((3, frames), np.float32), 44_100).any()
+
+
+@modes
+@pytest.mark.parametrize("rate", [8000, 44_100, 192_000])
+def test_after_a_sound_it_comes_to_rest_exactly(antialias: str, rate: int) -> None:
+    stream = Saturator(SaturatorSettings.model_validate({"antialias": antialias, "tone_hz": 20})).stream(
+        rate, 1
+    )
+    stream.process(np.ones((1, 1000), np.float32))
+    stream.process(np.zeros((1, 3 * rate), np.float32))
+    assert not stream.process(np.zeros((1, 100), np.float32)).any()
+    assert not stream.state.any()  # nor does the state creep on among the denormal numbers, which are slow
+
+
+@pytest.mark.parametrize("rate", [*RATES, 37_800, 44_099])
+def test_the_output_stands_where_the_input_stood(rate: int) -> None:
+    engine = Saturator(SaturatorSettings(tone_hz=40_000, asymmetry=0, drive=0.1))
+    dry = np.zeros((1, 500), np.float32)
+    dry[0, 123] = 1
+    wet = render(engine, dry, rate)
+    assert wet.shape == dry.shape
+    delay = 2.6131 / (2 * np.pi * 40_000) * rate  # of the tone filter, which belongs to the sound
+    assert abs(int(np.argmax(wet)) - 123 - delay) <= 1
+
+
+@pytest.mark.parametrize("rate", RATES)
+def test_the_latency_is_a_whole_number_of_frames(rate: int) -> None:
+    stream = Saturator(SaturatorSettings()).stream(rate, 1)
+    assert isinstance(stream.latency, int)
+    assert stream.latency < 0.003 * max(rate, 44_100)
+
+
+def off_harmonics_db(hz: int, antialias: str) -> float:
+    """Energy off the harmonics of a sine of full scale at 44.1 kHz, over the energy on them."""
+    rate = 44_100
+    dry = np.sin(2 * np.pi * hz * np.arange(2 * rate) / rate).astype(np.float32)[None]
+    wet = render(Saturator(SaturatorSettings.model_validate({"antialias": antialias})), dry, rate)
+    power = np.abs(np.fft.rfft(wet[0, rate // 2 : rate // 2 + rate].astype(np.float64))) ** 2
+    harmonic = np.arange(len(power)) % hz == 0
+    return float(10 * np.log10(power[~harmonic].sum() / power[harmonic].sum()))
+
+
+def test_oversampling_removes_the_aliases() -> None:
+    assert off_harmonics_db(5000, "none") > -30
+    assert off_harmonics_db(5000, "on") < -90
+    assert off_harmonics_db(8000, "on") < -45
+
+
+@pytest.mark.parametrize(
+    "name", ["ambi_piano", "bass_voxy_c", "drum_roll", "guit_harmonics", "loop_amen", "loop_weirdo"]
+)
+def test_a_clip_sounds_the_same_at_44100_and_48000(name: str) -> None:
+    engine = Saturator(SaturatorSettings())
+    at_44100 = render(engine, clip(name, 2), 44_100)
+    at_48000 = render(engine, clip(name, 2, 48_000), 48_000)
+    back = np.atleast_2d(soxr.resample(at_48000.T, 48_000, 44_100, "VHQ").T)
+    middle = slice(2000, at_44100.shape[1] - 2000)  # a cut clip rings at its ends, differently at each rate
+    assert esr_db(at_44100[:, middle], back[:, middle]) < -69
+
+
+def test_a_tone_that_the_rate_cannot_hold_is_refused_with_the_remedy() -> None:
+    chosen = SaturatorSettings(antialias="none", tone_hz=30_000)
+    with pytest.raises(ValueError, match="tone_hz") as caught:
+        Saturator(chosen).stream(44_100, 1)
+    assert str(caught.value) == (
+        "tone_hz = 30000 is not below half the sample rate (22050 Hz): "
+        'lower [saturator] tone_hz or use antialias = "on"'
+    )
+    Saturator(chosen.model_copy(update={"antialias": "on"})).stream(8000, 1)
+    with pytest.raises(ValueError, match="tone_hz = 4000 is not below"):
+        Saturator(SaturatorSettings(antialias="none", tone_hz=4000)).stream(8000, 1)
+
+
+def test_the_version_tells_all_settings_apart() -> None:
+    changes = {
+        "drive": 5.000001,
+        "asymmetry": -0.2,
+        "tone_hz": 5001,
+        "output_gain": 0.81,
+        "antialias": "none",
+    }
+    assert changes.keys() == SaturatorSettings.model_fields.keys()
+    others = [SaturatorSettings.model_validate({key: value}) for key, value in changes.items()]
+    hashes = {settings_hash(chosen) for chosen in [SaturatorSettings(), *others]}
+    assert len(hashes) == 1 + len(changes)
+    assert all(len(digits) == 12 and int(digits, 16) >= 0 for digits in hashes)
+    assert Saturator(SaturatorSettings()).version == settings_hash(SaturatorSettings(drive=5))
+
+
+def test_a_new_method_changes_the_version_of_its_mode_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen = [SaturatorSettings(antialias="none"), SaturatorSettings(antialias="on")]
+    before = [settings_hash(each) for each in chosen]
+    monkeypatch.setitem(versions.METHODS, "on", 99)
+    after = [settings_hash(each) for each in chosen]
+    assert after[0] == before[0]
+    assert after[1] != before[1]
