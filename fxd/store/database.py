@@ -8,7 +8,8 @@ from types import TracebackType
 from typing import Self
 
 from sqlalchemy import URL, Connection, Engine, QueuePool, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from fxd.store import sqlite
 from fxd.store.errors import StoreError, StoreUnavailable, explain
@@ -101,7 +102,16 @@ def sqlite_engine(path: Path) -> Engine:
     def connect_file() -> sqlite3.Connection:
         return sqlite.connect(path)
 
+    def remember_file(_connection: object, record: ConnectionPoolEntry) -> None:
+        record.info["file"] = sqlite.identity(path)
+
+    def reconnect_if_moved(_connection: object, record: ConnectionPoolEntry, _proxy: object) -> None:
+        if record.info["file"] != sqlite.identity(path):
+            raise DisconnectionError
+
     engine = create_engine("sqlite+pysqlite://", creator=connect_file, poolclass=QueuePool)
+    event.listen(engine, "connect", remember_file)
+    event.listen(engine, "checkout", reconnect_if_moved)
     event.listen(engine, "begin", begin_on_sqlite)
     return engine
 

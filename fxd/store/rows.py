@@ -22,12 +22,16 @@ def insert_new(connection: Connection, table: Table, values: Mapping[str, Any]) 
 
     On PostgreSQL this also waits for another transaction that is inserting the same key.
     """
+    statement = insert_for(connection)(table).values(values).on_conflict_do_nothing()
+    return connection.execute(statement, execution_options={"preserve_rowcount": True}).rowcount > 0
+
+
+def insert_for(connection: Connection) -> Any:
+    """The `insert` that knows ON CONFLICT; both databases have it, SQLAlchemy spells it for each."""
     if connection.dialect.name == "postgresql":
         from sqlalchemy.dialects import postgresql
 
-        return (
-            connection.execute(postgresql.insert(table).values(values).on_conflict_do_nothing()).rowcount > 0
-        )
+        return postgresql.insert
     from sqlalchemy.dialects import sqlite
 
-    return connection.execute(sqlite.insert(table).values(values).on_conflict_do_nothing()).rowcount > 0
+    return sqlite.insert

@@ -50,6 +50,18 @@ def connect(path: Path) -> sqlite3.Connection:
     return connection
 
 
+def identity(path: Path) -> tuple[int, int] | None:
+    """Which file is at `path` now; None where there is none.
+
+    SQLite goes on writing into a file that was moved or deleted under it, and nobody would find that again.
+    """
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
 def journal_for(version: tuple[int, ...]) -> Literal["wal", "delete"]:
     """Which journal this version of SQLite can be trusted with.
 

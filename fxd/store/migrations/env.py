@@ -2,5 +2,7 @@
 
 from alembic import context
 
-context.configure(connection=context.config.attributes["connection"])
-context.run_migrations()
+# Only while Alembic runs a command is there a configuration; a mere import must migrate nothing.
+if hasattr(context, "config"):
+    context.configure(connection=context.config.attributes["connection"])
+    context.run_migrations()

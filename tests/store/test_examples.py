@@ -1,0 +1,71 @@
+from collections.abc import Callable
+
+import pytest
+
+from fxd.store.records import Example, Run
+from fxd.store.store import Store
+
+MakeRun = Callable[..., Run]
+MakeExample = Callable[..., Example]
+
+
+@pytest.fixture
+def add(store: Store, make_run: MakeRun) -> Callable[[Example], None]:
+    """Records a run that heard this example."""
+
+    def record(example: Example) -> None:
+        assert store.record_run(make_run(), example)
+
+    return record
+
+
+def test_an_empty_training_set_has_no_length(store: Store) -> None:
+    assert store.examples() == []
+    assert store.contents() == []
+    assert store.dataset_seconds() == 0.0
+    assert store.dataset_bytes() == 0
+
+
+def test_the_same_sound_with_the_same_settings_is_one_example(
+    store: Store, add: Callable[[Example], None], make_example: MakeExample
+) -> None:
+    first = make_example("c0", path="first.flac")
+    add(first)
+    add(make_example("c0", path="second.flac"))
+    assert store.examples() == [first]
+    assert store.count_runs() == 2
+
+
+def test_examples_are_told_apart_by_their_settings(
+    store: Store, add: Callable[[Example], None], make_example: MakeExample
+) -> None:
+    examples = [make_example("c0", "loud"), make_example("c0", "soft"), make_example("c1", "soft")]
+    for example in examples:
+        add(example)
+    assert store.examples() == examples
+    assert store.examples("soft") == examples[1:]
+    assert store.examples("unheard") == []
+
+
+def test_a_sound_heard_under_two_settings_is_kept_and_counted_once(
+    store: Store, add: Callable[[Example], None], make_example: MakeExample
+) -> None:
+    add(make_example("c0", "loud", frames=66_150, bytes=1_000))
+    add(make_example("c0", "soft", frames=66_150, bytes=1_000))
+    add(make_example("c1", "soft", frames=24_000, sample_rate=48_000, bytes=3_000_000_000))
+    assert [example.content_sha256 for example in store.contents()] == ["c0", "c1"]
+    assert store.dataset_seconds() == pytest.approx(1.5 + 0.5)
+    assert store.dataset_bytes() == 3_000_001_000
+
+
+def test_a_removed_sound_is_gone_under_all_settings_and_may_come_again(
+    store: Store, add: Callable[[Example], None], make_example: MakeExample
+) -> None:
+    add(make_example("c0", "loud"))
+    add(make_example("c0", "soft"))
+    add(make_example("c1", "soft"))
+    assert store.remove_example("c0")
+    assert not store.remove_example("c0")
+    assert [example.content_sha256 for example in store.examples()] == ["c1"]
+    add(make_example("c0", "loud"))
+    assert [example.content_sha256 for example in store.examples()] == ["c1", "c0"]

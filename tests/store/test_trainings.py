@@ -1,0 +1,65 @@
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from fxd.store.records import Model, Training
+from fxd.store.store import Store, StoreError
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+def training(id: str, hour: int = 0) -> Training:
+    return Training(id, NOON + timedelta(hours=hour), "schedule", "running", dataset_seconds=90.5)
+
+
+def test_a_training_is_followed_from_start_to_decision(
+    store: Store, make_model: Callable[..., Model]
+) -> None:
+    started = training("t1")
+    store.begin_training(started)
+    assert store.last_training() == started
+    store.add_model(make_model("m1"))
+    end = NOON + timedelta(minutes=10)
+    store.finish_training("t1", "promoted", "m1", "better by 3 dB", end)
+    assert store.last_training() == replace(
+        started, state="promoted", model_id="m1", reason="better by 3 dB", finished_at=end
+    )
+
+
+def test_only_a_training_that_was_begun_can_finish(store: Store) -> None:
+    with pytest.raises(StoreError, match="t1: no training of this id was begun"):
+        store.finish_training("t1", "failed", None, "", NOON)
+
+
+def test_trainings_come_newest_first(store: Store) -> None:
+    for id, hour in (("b", 2), ("c", 3), ("a", 1)):
+        store.begin_training(training(id, hour))
+    assert [found.id for found in store.trainings(2)] == ["c", "b"]
+
+
+def test_the_last_training_of_a_state_is_found(store: Store) -> None:
+    assert store.last_training() is None
+    for id, hour in (("a", 1), ("b", 2), ("c", 3)):
+        store.begin_training(training(id, hour))
+    store.finish_training("a", "kept", None, "", NOON)
+    store.finish_training("b", "kept", None, "", NOON)
+    store.finish_training("c", "failed", None, "nan", NOON)
+    latest = store.last_training("kept")
+    assert latest is not None
+    assert latest.id == "b"
+    assert store.last_training("promoted") is None
+
+
+def test_trainings_that_a_kill_left_running_are_marked_stopped(store: Store) -> None:
+    store.begin_training(training("decided", 1))
+    store.finish_training("decided", "kept", None, "no better", NOON)
+    store.begin_training(training("killed", 2))
+    stopped = store.mark_stopped("the daemon was killed", NOON)
+    assert stopped == [
+        replace(training("killed", 2), state="stopped", reason="the daemon was killed", finished_at=NOON)
+    ]
+    assert store.trainings(1) == stopped
+    assert store.last_training("kept") is not None
+    assert store.mark_stopped("again", NOON) == []
