@@ -9,7 +9,7 @@ import typer
 
 app = typer.Typer(
     name="fxd",
-    help="Compares a neural audio effect with the DSP it imitates: drop files into inbox/, hear both in outbox/.",
+    help="Compares a neural audio effect with the DSP it imitates: drop files into inbox/, hear both.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -96,7 +96,9 @@ def opened(context: typer.Context, home: Path | None) -> tuple[Path, Any]:
 
 
 @app.command()
-def init(folder: Annotated[Path, typer.Argument(metavar="[DIR]", help="Where; else the current folder.")] = Path()) -> int:
+def init(
+    folder: Annotated[Path, typer.Argument(metavar="[DIR]", help="Where; else the current folder.")] = Path(),
+) -> int:
     """Make a home: a commented config.toml, inbox, outbox, models and db."""
     from fxd.commands.init import init
 
@@ -170,7 +172,9 @@ def retrain(
     context: typer.Context,
     now: Annotated[bool, typer.Option("--now", help="Retrain here, with a progress bar.")] = False,
     scheduled: Annotated[bool, typer.Option("--scheduled", hidden=True)] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON: progress as lines, then the result.")] = False,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print JSON: progress as lines, then the result.")
+    ] = False,
     home: Home = None,
 ) -> int:
     """Tell when the next retraining is due and why; --now does it."""

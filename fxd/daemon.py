@@ -118,7 +118,9 @@ class Daemon:
         if not self.once:
             self.closing.callback(self.retrainer.stop)
             self.retrainer.start(self.store)
-        logger.info("watching {} with {} workers, model {}", display(paths.inbox), len(self.slots), self.model_id())
+        logger.info(
+            "watching {} with {} workers, model {}", display(paths.inbox), len(self.slots), self.model_id()
+        )
 
     def hire_workers(self) -> None:
         limits = Limits(self.settings.processing.timeout_factor, self.settings.processing.memory_limit_mb)
@@ -218,7 +220,9 @@ class Daemon:
         deadline = time.monotonic() + SHUTDOWN_SECONDS
         self.retrainer.stop()
         if self.dispatcher.busy:
-            logger.info("ending once {} files are finished; Ctrl-C again ends at once", len(self.dispatcher.busy))
+            logger.info(
+                "ending once {} files are finished; Ctrl-C again ends at once", len(self.dispatcher.busy)
+            )
         while self.dispatcher.busy and time.monotonic() < deadline:
             self.dispatcher.listen()
             self.tell("stopping")

@@ -62,13 +62,16 @@ class Instance:
         try:
             self.lock.acquire(timeout=0)
         except Timeout:
-            raise AlreadyRunning(f"{self.describe()}; `fxd status` tells what it does, `fxd stop` ends it") from None
+            raise AlreadyRunning(
+                f"{self.describe()}; `fxd status` tells what it does, `fxd stop` ends it"
+            ) from None
 
     def describe(self) -> str:
         status = self.read()
         if status is None:
             return "a daemon is already running on this home"
-        return f"a daemon is already running on this home: pid {status.pid} on {status.host} since {status.started_at}"
+        who = f"pid {status.pid} on {status.host} since {status.started_at}"
+        return f"a daemon is already running on this home: {who}"
 
     def release(self) -> None:
         self.status_path.unlink(missing_ok=True)

@@ -69,7 +69,17 @@ class Retrainer:
                 logger.info("no retraining now: {}", verdict.reason)
 
     def begin(self) -> None:
-        command = [sys.executable, "-m", "fxd", "--home", str(self.home), "retrain", "--now", "--scheduled", "--json"]
+        command = [
+            sys.executable,
+            "-m",
+            "fxd",
+            "--home",
+            str(self.home),
+            "retrain",
+            "--now",
+            "--scheduled",
+            "--json",
+        ]
         # A session of its own keeps the terminal's Ctrl-C away: ending it in order is `stop`'s job.
         self.child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
         self.progress = {}

@@ -16,7 +16,9 @@ class Screen:
 
     def __init__(self, console: Console) -> None:
         self.console = console
-        self.live = Live(console=console, refresh_per_second=4, transient=True) if console.is_terminal else None
+        self.live = (
+            Live(console=console, refresh_per_second=4, transient=True) if console.is_terminal else None
+        )
         if self.live is not None:
             self.live.start()
 
@@ -67,4 +69,6 @@ def retraining_line(progress: dict[str, Any]) -> str:
     minutes, seconds = divmod(round(progress["seconds_left"]), 60)
     esr_db = progress.get("validation_esr_db")
     quality = f", {esr_db:.1f} dB" if esr_db is not None else ""
-    return f"retraining {100 * progress['step'] / progress['steps']:.0f} %{quality}, {minutes}:{seconds:02} left"
+    return (
+        f"retraining {100 * progress['step'] / progress['steps']:.0f} %{quality}, {minutes}:{seconds:02} left"
+    )

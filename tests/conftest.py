@@ -62,7 +62,12 @@ class Home:
     def fxd(self, *arguments: str | Path, code: int = 0) -> "subprocess.CompletedProcess[str]":
         """Run one command to its end, and check its exit code."""
         done = subprocess.run(
-            self.command(*arguments), capture_output=True, text=True, errors="backslashreplace", timeout=180, check=False
+            self.command(*arguments),
+            capture_output=True,
+            text=True,
+            errors="backslashreplace",
+            timeout=180,
+            check=False,
         )
         assert done.returncode == code, f"{arguments}: exit {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path, PurePath
-from typing import Any
 from uuid import uuid4
 
 from rich.console import Console

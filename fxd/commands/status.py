@@ -59,7 +59,9 @@ def print_facts(facts: dict[str, Any], running: Status | None) -> None:
             table.add_row("at work", Text(f"{work['file']}, {work['audio_seconds']:.0f} s of audio done"))
         if running.retraining is not None:
             table.add_row("training", Text(retraining_line(running.retraining)))
-        table.add_row("next retraining", Text(running.next_retraining or "never ([training] schedule is empty)"))
+        table.add_row(
+            "next retraining", Text(running.next_retraining or "never ([training] schedule is empty)")
+        )
     runs = facts["runs"]
     table.add_row("runs", Text(f"{runs['done']} done, {runs['failed']} failed"))
     table.add_row("model", Text(facts["model"] or "none yet; the first `fxd start` brings one"))

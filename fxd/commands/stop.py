@@ -17,5 +17,7 @@ def stop(settings: Settings) -> int:
     if instance.stop(STOP_SECONDS):
         print("ended")
         return 0
-    print(f"fxd: the daemon did not end within {STOP_SECONDS:.0f} s; see its log, or kill it", file=sys.stderr)
+    print(
+        f"fxd: the daemon did not end within {STOP_SECONDS:.0f} s; see its log, or kill it", file=sys.stderr
+    )
     return 1

@@ -46,13 +46,17 @@ def waiting(settings: Settings, file: str) -> list[dict[str, Any]]:
     for path in (Path(file).absolute(), settings.paths.inbox / file):
         if is_waiting(inbox, path):
             reason = inbox.why_ignored(path)
-            state = f"it is left alone: {reason}" if reason else "it waits: for its writer to finish, or for a free worker"
+            state = (
+                f"it is left alone: {reason}"
+                if reason
+                else "it waits: for its writer to finish, or for a free worker"
+            )
             return [{"file": display(path.relative_to(inbox.root)), "state": state, "steps": []}]
     return []
 
 
 def is_waiting(inbox: Inbox, path: Path) -> bool:
-    if inbox.root not in path.parents or not path.is_symlink() and not path.exists():
+    if inbox.root not in path.parents or not (path.is_symlink() or path.exists()):
         return False
     return path.relative_to(inbox.root).parts[0] not in ARCHIVES
 
@@ -63,7 +67,9 @@ def under_way(settings: Settings, name: str) -> list[dict[str, Any]]:
     for folder in sorted((settings.paths.inbox / CLAIMED).glob("*/*/")):
         claim = read_claim(folder)
         if claim is not None and name in (claim.file, display(claim.relative.name)):
-            found.append({"file": claim.file, "state": "it is being processed", "steps": step_facts(claim.steps)})
+            found.append(
+                {"file": claim.file, "state": "it is being processed", "steps": step_facts(claim.steps)}
+            )
     return found
 
 

@@ -33,7 +33,7 @@ def to_failed(claim: Claim, inbox: Path, reason: str) -> Path:
 
     def explained(final: Path) -> bool:
         # The reason is there before the file is, so that no crash leaves a file without its reason.
-        if belongs_to_another(final) or final.exists() and not final.samefile(claim.source):
+        if belongs_to_another(final) or (final.exists() and not final.samefile(claim.source)):
             return True
         write_text(error_note(final), error_text(claim, reason))
         return False
@@ -83,5 +83,3 @@ class LateWrites:
             if found != known or time.monotonic() > until:
                 del self.watched[final]
         return back
-
-

@@ -1,4 +1,4 @@
-"""Claims: a file is taken by an atomic rename into `inbox/.claimed/<daemon id>/<run id>/<sub-folders>/<name>`.
+"""A file is taken by an atomic rename into `inbox/.claimed/<daemon id>/<run id>/<sub-folders>/<name>`.
 
 The rename is the lock: two daemons on one folder never share a file. A daemon holds a lock on its own folder,
 and only folders without a living owner are recovered. Beside a claimed file lies its journal, so that what
@@ -109,7 +109,7 @@ class Claims:
         claim.source.parent.mkdir(parents=True)
         claim.note("seen", f"{candidate.signature[0]} bytes", candidate.seen_at)
         try:
-            os.rename(candidate.path, claim.source)
+            candidate.path.rename(claim.source)
         except (FileNotFoundError, NotADirectoryError):
             claim.remove()
             return None

@@ -11,13 +11,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from hashlib import sha256
 from itertools import count
-from pathlib import Path
+from pathlib import Path, PurePath
 
 NAME_BYTES = 255
 """The longest name that the common filesystems take."""
 
 
-def display(path: Path | str) -> str:
+def display(path: PurePath | str) -> str:
     r"""Text that is safe in a terminal, a log line and a database: bytes that are no UTF-8 and control
     characters stand as escapes.
 
@@ -62,7 +62,7 @@ def numbered(stem: str) -> Iterator[str]:
 
 def split_name(name: str) -> tuple[str, str]:
     """Stem and suffix of a file name; an ending too long to be one belongs to the stem."""
-    stem, suffix = os.path.splitext(name)
+    stem, suffix = PurePath(name).stem, PurePath(name).suffix
     return (stem, suffix) if len(os.fsencode(suffix)) <= 16 else (name, "")
 
 
@@ -95,7 +95,7 @@ def make_folder(folder: Path) -> None:
 def appear(temporary: Path, final: Path) -> None:
     """Rename a synced file to its final name, replacing what is there, for good."""
     make_folder(final.parent)
-    os.replace(temporary, final)
+    temporary.replace(final)
     sync_folder(final.parent)
 
 

@@ -3,7 +3,7 @@
 A file is complete when its size and modification time have been still for `settle_seconds` *while being
 watched*, whether an event or a scan found it, and no other program has it open for writing. Not taken at all:
 
-    half-copied names   `.part`, `.tmp`, `.crdownload`, `.filepart`, `~`, leading dot: they wait for their rename
+    half-copied names   `.part`, `.tmp`, `.crdownload`, `~`, leading dot: they wait for their rename
     other kinds         links, folders, FIFOs, sockets, devices
     other names         what `[inbox] patterns` leaves out
     our own folders     `inbox/done`, `inbox/failed`, `inbox/.claimed`
@@ -26,6 +26,8 @@ OWN_FOLDERS = ("done", "failed")
 TEMPORARY_NAMES = (".*", "*~", "*.part", "*.tmp", "*.crdownload", "*.filepart", "*.partial", "*.!ut", "~$*")
 OPEN_PATIENCE_SECONDS = 60.0
 """A program that keeps a still file open for writing is believed for this long: some never close."""
+
+LOOK_SECONDS = 0.05
 
 Signature = tuple[int, int, int]
 
@@ -154,8 +156,9 @@ class Inbox:
             candidate.signature = found
             candidate.still_since = now
         still_seconds = now - candidate.still_since
-        candidate.next_look = now + max(0.05, self.settings.settle_seconds - still_seconds)
-        if still_seconds < self.settings.settle_seconds:
+        settle_seconds = self.settings.settle_seconds
+        candidate.next_look = now + min(max(LOOK_SECONDS, settle_seconds - still_seconds), settle_seconds)
+        if still_seconds < settle_seconds:
             return False
         return still_seconds > OPEN_PATIENCE_SECONDS or not is_open_for_writing(candidate.path)
 

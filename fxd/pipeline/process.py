@@ -7,7 +7,7 @@ writes into a folder that nobody reads any more.
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
 
@@ -116,7 +116,7 @@ def process(job: Job, progress: Progress) -> Outcome:
 def process_open(job: Job, reader: Reader, progress: Progress) -> Outcome:
     container, subtype, suffix = dry_format(reader)
     content = ContentHash(reader.sample_rate, reader.channels)
-    comparison = Comparison(reader.sample_rate, reader.channels)
+    comparison = Comparison(reader.channels)
     engines = load_engines(job.saturator, job.model)
     shape = (reader.sample_rate, reader.channels)
     with ExitStack() as stack:
@@ -140,8 +140,7 @@ def process_open(job: Job, reader: Reader, progress: Progress) -> Outcome:
         comparison.update(dsp.take(None), tcn.take(None))
     for path in (dry_path, *paths):
         sync_file(path)
-    measured = comparison.result()
-    quality = Quality(measured.esr, measured.esr_db, measured.mae, measured.si_sdr_db, measured.mrstft)
+    quality = Quality(**asdict(comparison.result()))
     return Outcome(
         sha256=hash_file(job.source),
         content_sha256=content.hexdigest(),

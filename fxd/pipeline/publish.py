@@ -15,7 +15,7 @@ from pathlib import Path, PurePath
 import soundfile
 
 from fxd.config import Settings
-from fxd.pipeline import archive
+from fxd.pipeline.archive import to_done, to_failed
 from fxd.pipeline.claims import Claim
 from fxd.pipeline.files import appear, display, fitted, numbered, split_name, write_text
 from fxd.pipeline.process import DRY_STEM, Outcome
@@ -117,10 +117,8 @@ class Publisher:
     def archive(self, claim: Claim, run: Run) -> Path | None:
         """Move the original of a recorded run out of the claim, and clean up after it."""
         inbox = self.settings.paths.inbox
-        if run.state == "failed":
-            final = archive.to_failed(claim, inbox, run.reason)
-        else:
-            final = archive.to_done(claim, inbox, self.settings.inbox.archive)
+        keep = self.settings.inbox.archive
+        final = to_failed(claim, inbox, run.reason) if run.state == "failed" else to_done(claim, inbox, keep)
         self.remove_attempts(claim.id)
         where = display(final.relative_to(inbox)) if final else "deleted ([inbox] archive is false)"
         self.store.add_step(run.id, Step(datetime.now(UTC), "archived", where))

@@ -1,4 +1,4 @@
-"""Looking at the inbox: watchdog's events are hints, which may be lost, late or doubled; the folder is the truth."""
+"""Looking at the inbox: events are hints, which may be lost, late or doubled; the folder is the truth."""
 
 import queue
 import threading

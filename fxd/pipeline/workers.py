@@ -11,6 +11,7 @@ import threading
 import time
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
@@ -199,10 +200,8 @@ def serve(connection: Connection, saturator: SaturatorSettings, model: Path) -> 
     # Ctrl-C reaches the whole terminal group; when a worker ends is the daemon's decision.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=end_with_parent, daemon=True).start()
-    try:
+    with suppress(OSError, ValueError):  # the first attempt meets it again, and tells it
         load_engines(saturator, model)
-    except (OSError, ValueError):
-        pass  # told by the first attempt that meets it, which can be retried
     connection.send(Ready())
     while True:
         try:

@@ -1,0 +1,86 @@
+"""Whether a retraining is worth its time, when the next one is scheduled, and why."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from fxd.config import Settings
+from fxd.engines.settings_hash import settings_hash
+from fxd.store.records import Example, Model, Training
+from fxd.store.store import Store
+from fxd.training.schedule import missed, next_fire
+
+LOOK_BACK = 100
+"""Trainings among which the last finished one is looked for; others were stopped before their end."""
+
+
+@dataclass(frozen=True)
+class Due:
+    """What `fxd retrain` tells, and what the daemon acts on when the schedule fires."""
+
+    due: bool
+    """Whether there is something to gain from a retraining."""
+    next_at: datetime | None
+    """When the schedule looks next; `now` where it slept through its time; None without a schedule."""
+    reason: str
+    """One plain sentence."""
+
+
+def due(store: Store, settings: Settings, now: datetime) -> Due:
+    """Whether the next scheduled retraining would take place, from what the store knows; `now` is aware."""
+    last = last_finished(store)
+    is_due, reason = worth_it(store, settings, last)
+    schedule = settings.training.schedule
+    if is_due and last is not None and missed(schedule, last.started_at, now):
+        return Due(is_due, now, reason)
+    return Due(is_due, next_fire(schedule, now), reason)
+
+
+def worth_it(store: Store, settings: Settings, last: Training | None) -> tuple[bool, str]:
+    """Whether a retraining is worth its time, and why; `last` is the last one that came to an end."""
+    contents = store.contents()
+    if not contents:
+        return False, "there is nothing to learn from yet: no file has been processed"
+    champion = store.champion()
+    if champion is None:
+        return True, "no model serves yet"
+    interrupted = store.last_training()
+    if interrupted is not None and interrupted.state == "stopped":
+        return True, f"the retraining of {clock(interrupted.started_at)} was interrupted"
+    challenger = store.model(last.model_id) if last is not None and last.model_id else None
+    if (mismatch := mismatch_of(champion, settings)) and (
+        challenger is None or mismatch_of(challenger, settings) is not None
+    ):
+        return True, mismatch
+    return enough_new(contents, settings.training.min_new_seconds, last)
+
+
+def mismatch_of(model: Model, settings: Settings) -> str | None:
+    """In which way a model is not what the settings ask for, as a sentence; None where it is."""
+    if model.settings_hash != settings_hash(settings.saturator):
+        return f"{model.id} learned other [saturator] settings than those of today"
+    if model.preset != settings.tcn.preset:
+        return f"{model.id} is of the preset {model.preset}, [tcn] preset is {settings.tcn.preset}"
+    return None
+
+
+def enough_new(contents: list[Example], min_new_seconds: float, last: Training | None) -> tuple[bool, str]:
+    """Whether enough sound came in after `last` began.
+
+    Counted sound by sound: once [training] max_dataset_gb is reached, the set as a whole grows no longer.
+    """
+    new = [example for example in contents if last is None or example.added_at > last.started_at]
+    seconds = sum(example.frames / example.sample_rate for example in new)
+    since = f"since the retraining of {clock(last.started_at)}" if last else "and no retraining yet"
+    if seconds >= min_new_seconds:
+        return True, f"{seconds:.0f} s of new sound {since} ({min_new_seconds:g} s make it worth it)"
+    return False, f"only {seconds:.0f} s of new sound {since}: {min_new_seconds:g} s make one worth it"
+
+
+def last_finished(store: Store) -> Training | None:
+    """The last retraining that came to a result, good or bad."""
+    finished = ("promoted", "kept", "failed")
+    return next((training for training in store.trainings(LOOK_BACK) if training.state in finished), None)
+
+
+def clock(moment: datetime) -> str:
+    return f"{moment.astimezone():%Y-%m-%d %H:%M}"

@@ -1,0 +1,22 @@
+"""A network that was never trained: enough for everything but quality."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fxd.engines.tcn import PRESETS, TcnModel, save_weights
+
+
+@pytest.fixture(scope="session")
+def untrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """weights.safetensors of a small random network."""
+    rng = np.random.default_rng(0)
+    architecture = PRESETS["nano"]
+    weights = {
+        name: np.asarray(0.1 * rng.standard_normal(shape), np.float32)
+        for name, shape in architecture.shapes().items()
+    }
+    path = tmp_path_factory.mktemp("untrained") / "weights.safetensors"
+    save_weights(path, TcnModel("untrained", architecture, "0" * 12, weights))
+    return path

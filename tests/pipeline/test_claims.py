@@ -1,0 +1,141 @@
+"""A claim is a lock, survives its daemon, and can be undone."""
+
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from fxd.pipeline.claims import Claim, Claims
+from fxd.pipeline.inbox import Candidate, signature
+
+
+@pytest.fixture
+def inbox(tmp_path: Path) -> Path:
+    root = tmp_path / "inbox"
+    (root / "sub").mkdir(parents=True)
+    (root / "sub" / "riff.wav").write_bytes(b"sound")
+    return root
+
+
+def candidate(path: Path) -> Candidate:
+    found = signature(path)
+    assert found is not None
+    return Candidate(path, found, 0.0, datetime.now(UTC), 0.0)
+
+
+def take(claims: Claims, path: Path) -> Claim:
+    claim = claims.take(candidate(path))
+    assert claim is not None
+    return claim
+
+
+def test_of_two_daemons_only_one_gets_a_file(inbox: Path) -> None:
+    path = inbox / "sub" / "riff.wav"
+    first, second = Claims(inbox), Claims(inbox)
+    seen = candidate(path)
+    assert first.take(seen) is not None
+    assert second.take(seen) is None
+    assert not path.exists()
+    first.close()
+    second.close()
+
+
+def test_a_claim_given_back_leaves_the_inbox_as_it_was(inbox: Path) -> None:
+    claims = Claims(inbox)
+    claim = take(claims, inbox / "sub" / "riff.wav")
+    assert claims.give_back(claim) == inbox / "sub" / "riff.wav"
+    assert (inbox / "sub" / "riff.wav").read_bytes() == b"sound"
+    claims.close()
+    assert list((inbox / ".claimed").iterdir()) == []
+
+
+def test_a_claim_given_back_to_a_taken_place_gets_a_number(inbox: Path) -> None:
+    claims = Claims(inbox)
+    claim = take(claims, inbox / "sub" / "riff.wav")
+    (inbox / "sub" / "riff.wav").write_bytes(b"another")
+    assert claims.give_back(claim).name == "riff.2.wav"
+    assert (inbox / "sub" / "riff.wav").read_bytes() == b"another"
+    claims.close()
+
+
+def test_a_file_that_changed_since_it_was_seen_is_not_taken(inbox: Path) -> None:
+    claims = Claims(inbox)
+    seen = candidate(inbox / "sub" / "riff.wav")
+    (inbox / "sub" / "riff.wav").write_bytes(b"longer sound")
+    assert claims.take(seen) is None
+    assert (inbox / "sub" / "riff.wav").exists()
+    claims.close()
+
+
+def test_a_writer_that_goes_on_after_the_claim_is_noticed(inbox: Path) -> None:
+    claims = Claims(inbox)
+    with (inbox / "sub" / "riff.wav").open("ab") as writer:
+        claim = take(claims, inbox / "sub" / "riff.wav")
+        assert not claim.changed()
+        writer.write(b"more")
+        writer.flush()
+        assert claim.changed()
+    claims.close()
+
+
+def test_the_claims_of_a_living_daemon_are_not_recovered(inbox: Path) -> None:
+    first, second = Claims(inbox), Claims(inbox)
+    take(first, inbox / "sub" / "riff.wav")
+    assert list(second.recover()) == []
+    first.close()
+    second.close()
+
+
+def test_the_claims_of_a_killed_daemon_are_recovered_with_their_story(inbox: Path) -> None:
+    script = (
+        "import os, sys; sys.path.insert(0, sys.argv[2]); from pathlib import Path\n"
+        "from test_claims import take, Claims\n"
+        "inbox = Path(sys.argv[1]); claims = Claims(inbox)\n"
+        "take(claims, inbox / 'sub' / 'riff.wav').note('started', 'model m')\n"
+        "os.kill(os.getpid(), 9)\n"
+    )
+    subprocess.run([sys.executable, "-c", script, inbox, Path(__file__).parent], check=False)
+    claims = Claims(inbox)
+    (claim,) = claims.recover()
+    assert claim.file == "sub/riff.wav"
+    assert claim.source.read_bytes() == b"sound"
+    assert [step.name for step in claim.steps] == ["seen", "claimed", "started"]
+    assert [path.name for path in (inbox / ".claimed").iterdir()] == [claims.daemon_id]
+    claims.give_back(claim)
+    claims.close()
+
+
+def test_a_claim_without_a_file_is_cleaned_up(inbox: Path) -> None:
+    dead = inbox / ".claimed" / "dead"
+    (dead / "run" / "sub").mkdir(parents=True)
+    (dead / "run" / ".journal").write_text("half a li")
+    claims = Claims(inbox)
+    assert list(claims.recover()) == []
+    assert not dead.exists()
+    claims.close()
+
+
+def test_a_name_that_is_no_utf8_is_claimed_and_given_back(inbox: Path) -> None:
+    path = inbox / os.fsdecode(b"caf\xe9\n.wav")
+    path.write_bytes(b"sound")
+    claims = Claims(inbox)
+    claim = take(claims, path)
+    assert claim.file == "caf\\xe9\\x0a.wav"
+    assert claims.give_back(claim) == path
+    claims.close()
+
+
+def test_an_inbox_that_was_removed_and_made_anew_can_be_claimed_from(inbox: Path) -> None:
+    claims = Claims(inbox)
+    inbox.rename(inbox.with_name("moved away"))
+    inbox.mkdir()
+    (inbox / "riff.wav").write_bytes(b"sound")
+    claim = take(claims, inbox / "riff.wav")
+    other = Claims(inbox)
+    assert list(other.recover()) == []
+    claims.give_back(claim)
+    claims.close()
+    other.close()

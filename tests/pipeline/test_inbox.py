@@ -1,0 +1,160 @@
+"""When a file counts as complete."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from fxd.config import InboxSettings
+from fxd.pipeline.inbox import Candidate, Inbox, is_open_for_writing
+
+SETTLE_SECONDS = 0.15
+
+
+def make_inbox(root: Path, **settings: object) -> Inbox:
+    return Inbox(root, InboxSettings(settle_seconds=SETTLE_SECONDS, **settings))  # type: ignore[arg-type]
+
+
+def next_complete(inbox: Inbox, seconds: float = 5.0) -> Candidate | None:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if (candidate := inbox.next_complete()) is not None:
+            return candidate
+        time.sleep(0.01)
+    return None
+
+
+def names(inbox: Inbox) -> set[str]:
+    return {str(path.relative_to(inbox.root)) for path in inbox.candidates}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        ".hidden.wav",
+        "._riff.wav",
+        ".DS_Store",
+        "riff.wav.part",
+        "riff.tmp",
+        "riff.wav.crdownload",
+        "riff.wav~",
+    ],
+)
+def test_a_half_copied_name_waits_for_its_rename(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"x")
+    inbox = make_inbox(tmp_path)
+    inbox.scan()
+    assert not inbox.candidates
+    (tmp_path / name).rename(tmp_path / "riff.wav")
+    inbox.scan()
+    assert names(inbox) == {"riff.wav"}
+
+
+def test_only_regular_files_are_taken(tmp_path: Path) -> None:
+    outside = tmp_path / "outside.wav"
+    outside.write_bytes(b"x")
+    root = tmp_path / "inbox"
+    root.mkdir()
+    (root / "link.wav").symlink_to(outside)
+    (root / "folder-link").symlink_to(tmp_path)
+    os.mkfifo(root / "pipe.wav")
+    (root / "folder.wav").mkdir()
+    (root / "real.wav").write_bytes(b"x")
+    inbox = make_inbox(root)
+    inbox.scan()
+    assert names(inbox) == {"real.wav"}
+    assert "regular file" in str(inbox.why_ignored(root / "pipe.wav"))
+
+
+def test_own_folders_are_left_alone_but_only_at_the_top(tmp_path: Path) -> None:
+    for folder in ("done", "failed", ".claimed/x", "mine/done"):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / "riff.wav").write_bytes(b"x")
+    inbox = make_inbox(tmp_path)
+    inbox.scan()
+    assert names(inbox) == {"mine/done/riff.wav"}
+
+
+def test_patterns_and_recursion_are_obeyed(tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    for name in ("a.wav", "b.txt", "sub/c.wav"):
+        (tmp_path / name).write_bytes(b"x")
+    inbox = make_inbox(tmp_path, patterns=("*.wav",), recursive=False)
+    inbox.scan()
+    assert names(inbox) == {"a.wav"}
+    assert "patterns" in str(inbox.why_ignored(tmp_path / "b.txt"))
+    assert "recursive" in str(inbox.why_ignored(tmp_path / "sub" / "c.wav"))
+
+
+def test_an_old_file_found_by_the_scan_is_watched_before_it_counts_as_complete(tmp_path: Path) -> None:
+    path = tmp_path / "riff.wav"
+    path.write_bytes(b"x")
+    os.utime(path, (1, 1))
+    inbox = make_inbox(tmp_path)
+    inbox.scan()
+    assert inbox.next_complete() is None
+    assert next_complete(inbox) is not None
+
+
+def test_a_file_that_grows_is_left_alone_until_it_is_still(tmp_path: Path) -> None:
+    path = tmp_path / "riff.wav"
+    path.write_bytes(b"x")
+    inbox = make_inbox(tmp_path)
+    inbox.scan()
+    grown_at = time.monotonic()
+    for _ in range(8):
+        with path.open("ab") as file:
+            file.write(b"more")
+        grown_at = time.monotonic()
+        assert next_complete(inbox, SETTLE_SECONDS / 2) is None
+    assert next_complete(inbox) is not None
+    assert time.monotonic() - grown_at >= SETTLE_SECONDS
+
+
+def test_a_modification_time_in_the_future_does_no_harm(tmp_path: Path) -> None:
+    path = tmp_path / "riff.wav"
+    path.write_bytes(b"x")
+    os.utime(path, (4e9, 4e9))
+    inbox = make_inbox(tmp_path)
+    inbox.scan()
+    assert next_complete(inbox) is not None
+
+
+def test_a_still_file_that_somebody_has_open_for_writing_is_not_complete(tmp_path: Path) -> None:
+    path = tmp_path / "riff.wav"
+    path.write_bytes(b"x")
+    inbox = make_inbox(tmp_path)
+    inbox.scan()
+    script = "import sys; f = open(sys.argv[1], 'ab'); print('open', flush=True); sys.stdin.read()"
+    command = [sys.executable, "-c", script, str(path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as writer:
+        assert writer.stdout is not None
+        assert writer.stdout.readline() == "open\n"
+        assert is_open_for_writing(path)
+        assert next_complete(inbox, 4 * SETTLE_SECONDS) is None
+        writer.communicate()
+    assert not is_open_for_writing(path)
+    assert next_complete(inbox) is not None
+
+
+def test_a_file_that_is_held_is_taken_earlier_if_it_changes(tmp_path: Path) -> None:
+    path = tmp_path / "riff.wav"
+    path.write_bytes(b"x")
+    inbox = make_inbox(tmp_path)
+    inbox.notice(path, hold_seconds=60)
+    assert next_complete(inbox, 3 * SETTLE_SECONDS) is None
+    path.write_bytes(b"longer")
+    assert next_complete(inbox) is not None
+
+
+def test_a_file_that_goes_away_is_forgotten(tmp_path: Path) -> None:
+    path = tmp_path / "riff.wav"
+    path.write_bytes(b"x")
+    inbox = make_inbox(tmp_path)
+    inbox.scan()
+    path.unlink()
+    assert next_complete(inbox, 2 * SETTLE_SECONDS) is None
+    assert not inbox.candidates

@@ -1,0 +1,146 @@
+"""A worker may die; its slot goes on, and only its own file is touched."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+import soundfile
+
+from fxd.config import SaturatorSettings
+from fxd.pipeline.process import Job
+from fxd.pipeline.workers import Death, Done, Ending, Fault, Limits, Slot, wait_for_news
+
+DEADLINE_SECONDS = 60.0
+GENEROUS = Limits(timeout_factor=100, memory_limit_mb=8000)
+
+
+@pytest.fixture
+def hire(untrained: Path) -> Iterator[Callable[[Limits], Slot]]:
+    slots: list[Slot] = []
+
+    def make(limits: Limits) -> Slot:
+        slots.append(Slot(limits, SaturatorSettings(), untrained))
+        return slots[-1]
+
+    yield make
+    for slot in slots:
+        slot.close()
+
+
+@pytest.fixture
+def long_file(tmp_path: Path) -> Path:
+    """Ten minutes of noise: long enough to be interrupted."""
+    path = tmp_path / "long.wav"
+    noise = (2000 * np.random.default_rng(0).standard_normal(44_100 * 60)).astype(np.int16)
+    with soundfile.SoundFile(path, "w", 44_100, 1, "PCM_16") as file:
+        for _ in range(10):
+            file.write(noise)
+    return path
+
+
+def job(source: Path, tmp_path: Path, untrained: Path) -> Job:
+    return Job(source, tmp_path / "attempt", SaturatorSettings(), untrained, "FLOAT")
+
+
+def until(slot: Slot, condition: Callable[[], bool]) -> Ending | None:
+    """Tend the slot until an attempt ends or `condition` holds."""
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while time.monotonic() < deadline:
+        slot.enforce()
+        if (ending := slot.listen()) is not None:
+            return ending
+        if condition():
+            return None
+        wait_for_news([slot], 0.05)
+    raise AssertionError("nothing happened in time")
+
+
+def run(slot: Slot, work: Job) -> Ending:
+    until(slot, lambda: slot.is_free)
+    slot.submit(work)
+    ending = until(slot, lambda: False)
+    assert ending is not None
+    return ending
+
+
+def test_a_slot_does_one_job_after_another(
+    hire: Callable[[Limits], Slot], clips: list[Path], tmp_path: Path, untrained: Path
+) -> None:
+    slot = hire(GENEROUS)
+    assert isinstance(run(slot, job(clips[7], tmp_path, untrained)), Done)
+    (tmp_path / "bad.wav").write_bytes(b"")
+    assert isinstance(run(slot, job(tmp_path / "bad.wav", tmp_path, untrained)), Fault)
+    assert isinstance(run(slot, job(clips[7], tmp_path, untrained)), Done)
+
+
+def test_a_killed_worker_is_replaced_and_its_attempt_told(
+    hire: Callable[[Limits], Slot], clips: list[Path], long_file: Path, tmp_path: Path, untrained: Path
+) -> None:
+    slot = hire(GENEROUS)
+    until(slot, lambda: slot.is_free)
+    slot.submit(job(long_file, tmp_path, untrained))
+    until(slot, lambda: slot.done_seconds > 0)
+    os.kill(slot.process.pid or 0, signal.SIGKILL)
+    ending = until(slot, lambda: False)
+    assert isinstance(ending, Death)
+    assert "SIGKILL" in ending.reason
+    assert isinstance(run(slot, job(clips[7], tmp_path, untrained)), Done)
+
+
+def test_an_idle_worker_that_is_killed_is_replaced(
+    hire: Callable[[Limits], Slot], clips: list[Path], tmp_path: Path, untrained: Path
+) -> None:
+    slot = hire(GENEROUS)
+    until(slot, lambda: slot.is_free)
+    pid = slot.process.pid or 0
+    os.kill(pid, signal.SIGKILL)
+    until(slot, lambda: slot.process.pid != pid)
+    assert isinstance(run(slot, job(clips[7], tmp_path, untrained)), Done)
+
+
+def test_a_worker_that_hangs_is_ended(
+    hire: Callable[[Limits], Slot], long_file: Path, tmp_path: Path, untrained: Path
+) -> None:
+    slot = hire(Limits(timeout_factor=100, memory_limit_mb=8000, stall_seconds=1.0))
+    until(slot, lambda: slot.is_free)
+    slot.submit(job(long_file, tmp_path, untrained))
+    until(slot, lambda: slot.done_seconds > 0)
+    os.kill(slot.process.pid or 0, signal.SIGSTOP)
+    ending = until(slot, lambda: False)
+    assert isinstance(ending, Death)
+    assert "nothing came of it" in ending.reason
+
+
+def test_a_worker_that_takes_too_much_memory_is_ended(
+    hire: Callable[[Limits], Slot], long_file: Path, tmp_path: Path, untrained: Path
+) -> None:
+    slot = hire(Limits(timeout_factor=100, memory_limit_mb=10))
+    ending = run(slot, job(long_file, tmp_path, untrained))
+    assert isinstance(ending, Death)
+    assert "memory_limit_mb" in ending.reason
+
+
+def test_a_worker_ends_itself_when_its_daemon_is_killed(untrained: Path) -> None:
+    script = (
+        "import sys, time; from pathlib import Path\n"
+        "from fxd.config import SaturatorSettings\n"
+        "from fxd.pipeline.workers import Limits, Slot\n"
+        "if __name__ == '__main__':\n"
+        "    slot = Slot(Limits(1, 8000), SaturatorSettings(), Path(sys.argv[1]))\n"
+        "    print(slot.process.pid, flush=True); time.sleep(600)\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script, untrained], stdout=subprocess.PIPE, text=True
+    ) as daemon:
+        assert daemon.stdout is not None
+        worker = psutil.Process(int(daemon.stdout.readline()))
+        daemon.kill()
+    psutil.wait_procs([worker], timeout=10)
+    assert not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE
