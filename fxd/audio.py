@@ -1,0 +1,310 @@
+"""Sound files in blocks: memory does not grow with their length, and what a header claims is never believed.
+
+Reading is strictly in order. python-soundfile seeks to where it already is after every block, and libsndfile
+crashes on seeks in crafted Ogg files; so `InOrder` tells it that files cannot be sought.
+"""
+
+import errno
+import hashlib
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import NoReturn, Self
+
+import numpy as np
+import soundfile
+
+from fxd import containers
+from fxd.engines.engine import Array
+from fxd.guarded_file import GuardedFile, open_regular
+
+MIN_SAMPLE_RATE, MAX_SAMPLE_RATE = 8_000, 192_000
+MAX_CHANNELS = 8
+BLOCK_FRAMES = 65_536
+
+UNRECOGNISED = 1
+"""libsndfile's error number for a file of no format that it knows."""
+
+WAV_LIMIT_BYTES = 4_000_000_000
+"""A WAV header holds 32-bit sizes; 7 % are left for a length that the input's header understated."""
+SAMPLE_BYTES = {"PCM_16": 2, "PCM_24": 3, "PCM_32": 4, "FLOAT": 4, "DOUBLE": 8}
+
+UP_TO_24_BITS = frozenset(
+    {"PCM_S8", "PCM_U8", "PCM_16", "PCM_24", "ULAW", "ALAW", "IMA_ADPCM", "MS_ADPCM", "VOX_ADPCM", "GSM610"}
+    | {"NMS_ADPCM_16", "NMS_ADPCM_24", "NMS_ADPCM_32", "G721_32", "G723_24", "G723_40", "DPCM_8", "DPCM_16"}
+    | {"DWVW_12", "DWVW_16", "DWVW_24", "ALAC_16", "ALAC_20", "ALAC_24"}
+)
+"""Sample formats that decode to integers of at most 24 bits."""
+
+
+class AudioError(Exception):
+    """The file cannot be used, by its own fault; the text says why and what to do, without the name."""
+
+    def __init__(self, text: str, cut_off: bool = False) -> None:
+        super().__init__(text)
+        self.cut_off = cut_off
+        """The end is missing: perhaps somebody is still writing it."""
+
+
+class InOrder(soundfile.SoundFile):  # type: ignore[misc]  # soundfile has no complete types
+    """A sound file that is only ever read or written from its beginning to its end."""
+
+    def seekable(self) -> bool:
+        return False
+
+
+class Reader:
+    """One open sound file, read once from its beginning to its end."""
+
+    def __init__(self, file: GuardedFile) -> None:
+        self._file = file
+        try:
+            self._sound = InOrder(file)
+        except soundfile.LibsndfileError as error:
+            file.check()
+            raise unreadable(file, error) from error
+        self.sample_rate: int = self._sound.samplerate
+        self.channels: int = self._sound.channels
+        self.declared_frames: int = self._sound.frames
+        """A hint that may lie, and 2**63 - 1 where the header says nothing: allocate nothing by it."""
+        self.format: str = self._sound.format
+        """libsndfile's name of the container: WAV, FLAC, MP3, ..."""
+        self.subtype: str = self._sound.subtype
+        """libsndfile's name of the sample format: PCM_16, FLOAT, VORBIS, ..."""
+        self._frames_read = 0
+
+    def blocks(self, frames: int = BLOCK_FRAMES) -> Iterator[Array]:
+        """The sound as float32 [channels, n] with n <= `frames`, C-contiguous, each an array of its own.
+
+        Raises AudioError for nan and inf, for what cannot be decoded, and at the end for a file that is cut
+        off or holds nothing; OSError where the disk fails.
+        """
+        buffer = np.empty((frames, self.channels), np.float32)
+        while count := self._read_into(buffer):
+            block = buffer[:count].T.copy()
+            self._reject_non_finite(block)
+            self._frames_read += count
+            yield block
+        self._reject_incomplete()
+
+    def _read_into(self, buffer: Array) -> int:
+        # Not one frame more than declared: behind the last one libsndfile takes an ID3 tag for damaged FLAC.
+        wanted = min(len(buffer), self.declared_frames - self._frames_read)
+        if wanted <= 0:
+            return 0
+        try:
+            count = len(self._sound.read(wanted, out=buffer))
+        except soundfile.LibsndfileError as error:
+            self._file.check()
+            seconds = self._frames_read / self.sample_rate
+            raise AudioError(
+                f"it is damaged or cut off after {seconds:.3f} s ({plain(error)}); copy or export it again",
+                cut_off=self._file.tell() >= self._file.size,
+            ) from error
+        self._file.check()
+        return count
+
+    def _reject_non_finite(self, block: Array) -> None:
+        finite = np.isfinite(block)
+        if finite.all():
+            return
+        frame = int(np.argmin(finite.all(axis=0)))
+        channel = int(np.argmin(finite[:, frame]))
+        value = block[channel, frame]
+        position = self._frames_read + frame
+        raise AudioError(
+            f"sample {position} (at {position / self.sample_rate:.3f} s) of channel {channel + 1} "
+            f"is {value}; export the file again without it"
+        )
+
+    def _reject_incomplete(self) -> None:
+        fault = containers.end_fault(
+            self._file, self.format, self.declared_frames, self._frames_read, self.sample_rate
+        )
+        if fault:
+            raise AudioError(fault.text, fault.cut_off)
+        if self._frames_read == 0:
+            raise AudioError("it holds no sound: its header says 0 frames; export it again")
+
+    def close(self) -> None:
+        self._sound.close()
+        self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def open_reader(path: Path) -> Reader:
+    """Open a sound file of any kind that libsndfile reads, of 8 to 192 kHz and 1 to 8 channels.
+
+    Raises AudioError where the file is to blame, OSError where the disk is.
+    """
+    try:
+        file = GuardedFile(open_regular(path))
+    except ValueError as error:
+        raise AudioError(str(error)) from error
+    try:
+        if file.size == 0:
+            raise AudioError("it is empty (0 bytes); copy or export it again")
+        reader = Reader(file)
+    except BaseException:
+        file.close()
+        raise
+    try:
+        reject_unsupported(reader)
+    except AudioError:
+        reader.close()
+        raise
+    return reader
+
+
+def unreadable(file: GuardedFile, error: soundfile.LibsndfileError) -> AudioError:
+    """What to tell about a file that libsndfile did not open."""
+    extent = containers.sound_extent(file)
+    if extent is not None and extent.is_cut:
+        return AudioError("it is cut off; copy or export it again", cut_off=True)
+    if error.code == UNRECOGNISED:
+        return AudioError("it is not audio of a known kind; export it as WAV, AIFF, FLAC, Ogg or MP3")
+    return AudioError(f"it is damaged or of an unknown kind ({plain(error)}); export it again")
+
+
+def plain(error: soundfile.LibsndfileError) -> str:
+    return str(error.error_string).removeprefix("Error : ").rstrip(".")
+
+
+def reject_unsupported(reader: Reader) -> None:
+    if not MIN_SAMPLE_RATE <= reader.sample_rate <= MAX_SAMPLE_RATE:
+        raise AudioError(
+            f"its sample rate of {reader.sample_rate} Hz is outside {MIN_SAMPLE_RATE} to {MAX_SAMPLE_RATE} "
+            "Hz; resample it"
+        )
+    if reader.channels > MAX_CHANNELS:
+        raise AudioError(
+            f"it has {reader.channels} channels, and at most {MAX_CHANNELS} can be processed; "
+            "split it into several files"
+        )
+
+
+class ContentHash:
+    """SHA-256 of a decoded sound: of its sample rate, its channels and its float32 samples, frame by frame.
+
+    The same sound as 16-bit WAV and as FLAC has the same hash, and the size of the blocks does not matter.
+    """
+
+    def __init__(self, sample_rate: int, channels: int) -> None:
+        self._hash = hashlib.sha256(f"{sample_rate} Hz, {channels} channels, float32\n".encode())
+
+    def update(self, block: Array) -> None:
+        # Fortran order of [channels, frames] is one frame after the other.
+        self._hash.update(block.astype("<f4", copy=False).tobytes(order="F"))
+
+    def hexdigest(self) -> str:
+        return self._hash.hexdigest()
+
+
+def hash_file(path: Path) -> str:
+    """SHA-256 of a file's bytes, in hexadecimal. Raises OSError."""
+    with open_regular(path) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+class Writer:
+    """One sound file being written; `write`, then `close` or leave the `with` block."""
+
+    def __init__(self, path: Path, sample_rate: int, channels: int, subtype: str, container: str) -> None:
+        self.path = path
+        self.frames = 0
+        self.clipped_frames = 0
+        """Frames with a sample beyond [-1, 1), which an integer format cannot hold; 0 for float formats."""
+        self._peak = np.float32(0)
+        self._integer = subtype not in ("FLOAT", "DOUBLE")
+        self._frame_bytes = channels * SAMPLE_BYTES[subtype]
+        self._container = container
+        self._file = GuardedFile(path.open("wb", buffering=0))
+        try:
+            self._sound = InOrder(self._file, "w", sample_rate, channels, subtype, format=container)
+        except BaseException:
+            self._file.close()
+            raise
+
+    @property
+    def peak_dbfs(self) -> float:
+        """Largest magnitude of the signal as it came, unclipped; -inf for silence, nan if it held a nan."""
+        return 20 * math.log10(self._peak) if self._peak != 0 else -math.inf
+
+    def write(self, block: Array) -> None:
+        """Append float32 [channels, n]; integer formats clip what is beyond full scale. Raises OSError."""
+        if block.size == 0:
+            return
+        peak = np.abs(block).max()
+        self._peak = np.maximum(self._peak, peak)
+        if self._integer and peak >= 1:
+            self.clipped_frames += int(np.count_nonzero(((block >= 1) | (block < -1)).any(axis=0)))
+        self.frames += block.shape[1]
+        if self._container == "WAV" and self.frames * self._frame_bytes > 2**32 - 4096:
+            raise OSError(
+                errno.EFBIG, "more than 4 GB in a file that was announced as smaller", str(self.path)
+            )
+        try:
+            # libsndfile clips, as soundfile sets SFC_SET_CLIPPING. A short write is an AssertionError.
+            self._sound.write(block.T)
+        except (soundfile.LibsndfileError, AssertionError) as error:
+            self._fail(error)
+        self._file.check()
+
+    def close(self) -> None:
+        """Finish the file. Raises OSError where any byte of it could not be written."""
+        try:
+            self._sound.close()
+        except soundfile.LibsndfileError as error:
+            self._fail(error)
+        finally:
+            self._file.close()
+        self._file.check()
+
+    def _fail(self, error: Exception) -> NoReturn:
+        self._file.check()
+        raise OSError(errno.EIO, f"cannot be written ({error})", str(self.path)) from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def open_writer(
+    path: Path,
+    sample_rate: int,
+    channels: int,
+    subtype: str = "FLOAT",
+    expected_frames: int = 0,
+    container: str = "WAV",
+) -> Writer:
+    """Begin a sound file at `path`, replacing what is there; RF64 instead of WAV where it would pass 4 GB.
+
+    `subtype` is a key of SAMPLE_BYTES, `container` WAV or FLAC (PCM_16 or PCM_24). Raises OSError.
+    """
+    if container == "WAV" and expected_frames * channels * SAMPLE_BYTES[subtype] + 4096 > WAV_LIMIT_BYTES:
+        container = "RF64"
+    return Writer(path, sample_rate, channels, subtype, container)
+
+
+def dry_format(reader: Reader) -> tuple[str, str, str]:
+    """Container, sample format and suffix that keep what `reader` gives without loss, and small.
+
+    FLAC of 24 bits where the source has no more, else WAV float. FLAC takes a sample rate above 65,535 Hz
+    only where it is a multiple of 10.
+    """
+    flac_rate = reader.sample_rate <= 65_535 or reader.sample_rate % 10 == 0
+    if reader.subtype in UP_TO_24_BITS and flac_rate:
+        return "FLAC", "PCM_24", ".flac"
+    return "WAV", "FLOAT", ".wav"
