@@ -6,8 +6,11 @@ models/20261124-031502-compact-ab12/
 """
 
 import math
+import os
 import secrets
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -22,6 +25,7 @@ from fxd.store.records import Model
 
 WEIGHTS_NAME = "weights.safetensors"
 CARD_NAME = "model.json"
+REMEDY = "put the folder back from a backup, or choose another model with `fxd models promote ID`"
 
 
 class ModelError(Exception):
@@ -112,51 +116,39 @@ def new_model_id(models: Path, preset: str, at: datetime) -> str:
             return model_id
 
 
-def write_model(models: Path, network: TcnModel, card: ModelCard) -> Path:
-    """Make the folder of a model appear, whole; one of the same id is replaced. Returns it."""
-    final = model_folder(models, card.id)
-    staging = staging_folder(final)
+def write_model(folder: Path, network: TcnModel, card: ModelCard) -> None:
+    """Make the folder of a model appear, whole; an older one there is replaced."""
+    with whole_folder(folder) as staging:
+        save_weights(staging / WEIGHTS_NAME, network)
+        (staging / CARD_NAME).write_text(card.model_dump_json(indent=1) + "\n", encoding="utf-8")
+
+
+def copy_model(source: Path, folder: Path) -> None:
+    """Make a copy of a model's folder appear as `folder`, whole; an older one there is replaced."""
+    with whole_folder(folder) as staging:
+        for name in (WEIGHTS_NAME, CARD_NAME):
+            shutil.copyfile(source / name, staging / name)
+
+
+@contextmanager
+def whole_folder(final: Path) -> Iterator[Path]:
+    """A temporary folder beside `final`, which replaces `final` when the block ends well.
+
+    The process that puts it together can be told from its name.
+    """
+    staging = final.with_name(f".{final.name}.{os.getpid()}.tmp")
     shutil.rmtree(staging, ignore_errors=True)
     try:
         make_folder(staging)
-        save_weights(staging / WEIGHTS_NAME, network)
-        (staging / CARD_NAME).write_text(card.model_dump_json(indent=1) + "\n", encoding="utf-8")
-        publish_folder(staging, final)
+        yield staging
+        for path in staging.iterdir():
+            sync_file(path)
+        sync_folder(staging)
+        # A folder can only be renamed over an empty one.
+        shutil.rmtree(final, ignore_errors=True)
+        appear(staging, final)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
-    return final
-
-
-def copy_model(folder: Path, models: Path, model_id: str) -> Path:
-    """Make a copy of a model's folder appear below `models`, whole, unless it is there. Returns it."""
-    final = model_folder(models, model_id)
-    staging = staging_folder(final)
-    if not final.exists():
-        shutil.rmtree(staging, ignore_errors=True)
-        try:
-            make_folder(staging)
-            for name in (WEIGHTS_NAME, CARD_NAME):
-                shutil.copyfile(folder / name, staging / name)
-            publish_folder(staging, final)
-        finally:
-            shutil.rmtree(staging, ignore_errors=True)
-    return final
-
-
-def staging_folder(final: Path) -> Path:
-    """Where a model's folder is put together; the process that does it can be told from the name."""
-    import os
-
-    return final.with_name(f".{final.name}.{os.getpid()}.tmp")
-
-
-def publish_folder(staging: Path, final: Path) -> None:
-    for path in staging.iterdir():
-        sync_file(path)
-    sync_folder(staging)
-    # A folder can only be renamed over an empty one.
-    shutil.rmtree(final, ignore_errors=True)
-    appear(staging, final)
 
 
 def remove_leftovers(models: Path) -> None:
@@ -167,20 +159,17 @@ def remove_leftovers(models: Path) -> None:
             shutil.rmtree(staging, ignore_errors=True)
 
 
-def read_card(models: Path, model_id: str) -> ModelCard:
-    """The card of a model. Raises ModelError where it is missing or is not a card."""
-    path = model_folder(models, model_id) / CARD_NAME
+def read_card(folder: Path) -> ModelCard:
+    """The card in a model's folder. Raises ModelError where it is missing or is not a card."""
+    path = folder / CARD_NAME
     try:
-        card = ModelCard.model_validate_json(path.read_bytes())
+        return ModelCard.model_validate_json(path.read_bytes())
     except OSError as error:
         raise ModelError(f"{path}: {error.strerror}; {REMEDY}") from error
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the file"
         raise ModelError(f"{path}: {where}: {first['msg']}; {REMEDY}") from error
-    if card.id != model_id:
-        raise ModelError(f"{path}: this is the card of {card.id}; {REMEDY}")
-    return card
 
 
 def load_network(models: Path, model_id: str) -> TcnModel:
@@ -189,12 +178,10 @@ def load_network(models: Path, model_id: str) -> TcnModel:
     try:
         network = load_weights(path)
     except OSError as error:
-        raise ModelError(f"{path}: {error.strerror}; {REMEDY}") from error
+        # From safetensors an error has no strerror, but the reason and the path in its text.
+        raise ModelError(f"{model_id}: {error}; {REMEDY}") from error
     except ValueError as error:
         raise ModelError(f"{error}; {REMEDY}") from error
     if network.id != model_id:
         raise ModelError(f"{path}: these are the weights of {network.id}; {REMEDY}")
     return network
-
-
-REMEDY = "put the folder back from a backup, or choose another model with `fxd models promote ID`"

@@ -1,7 +1,10 @@
-"""A home without files, its store, and sounds put into its training set."""
+"""A home without files, its store, sounds put into its training set, and untrained networks."""
 
+import json
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,9 +12,12 @@ import soundfile
 
 from fxd.config import PathSettings, Settings
 from fxd.engines.engine import Array
+from fxd.engines.settings_hash import settings_hash
+from fxd.engines.tcn import PRESETS, TcnModel
 from fxd.factory.make import add_clip
 from fxd.store.records import Example
 from fxd.store.store import Store, open_store
+from fxd.training.models import ModelCard, Score
 
 CLIPS = Path(__file__).parent.parent / "audio"
 
@@ -47,3 +53,48 @@ def add_sound(settings: Settings, store: Store, tmp_path: Path) -> Callable[[Arr
         return add_clip(store, settings, path)
 
     return add
+
+
+@pytest.fixture
+def make_network(settings: Settings) -> Callable[..., TcnModel]:
+    """Makes an untrained network: small random weights, or all zero for one that gives silence."""
+
+    def make(model_id: str, preset: str = "nano", seed: int = 0, scale: float = 0.1) -> TcnModel:
+        rng = np.random.default_rng(seed)
+        shapes = PRESETS[preset].shapes()
+        weights = {name: rng.normal(0, scale, shape).astype(np.float32) for name, shape in shapes.items()}
+        return TcnModel(model_id, PRESETS[preset], settings_hash(settings.saturator), weights)
+
+    return make
+
+
+@pytest.fixture
+def make_card(settings: Settings) -> Callable[..., ModelCard]:
+    """Makes the card of a network; `fields` replace its usual content."""
+
+    def make(network: TcnModel, preset: str = "nano", **fields: Any) -> ModelCard:
+        usual = ModelCard(
+            id=network.id,
+            created_at=datetime(2026, 11, 24, 3, 15, 2, tzinfo=UTC),
+            origin="trained",
+            fxd="0.1.0",
+            preset=preset,
+            architecture=json.loads(network.architecture.to_json()),
+            sample_rate=network.sample_rate,
+            weights=network.architecture.weight_count,
+            saturator=settings.saturator,
+            settings_hash=network.settings_hash,
+            parent=None,
+            recipe={"steps": 10},
+            train_seconds=1.5,
+            steps=10,
+            trained_on=("ab" * 32,),
+            scores=(Score(content_sha256="cd" * 32, seconds=5.0, esr_db=-20.5),),
+            esr_db=-20.5,
+            reason="it is the first",
+            decision={"promoted": True},
+            environment={"host": "here"},
+        )
+        return usual.model_copy(update=fields)
+
+    return make
