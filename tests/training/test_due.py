@@ -1,0 +1,171 @@
+"""When the next retraining is due, and why."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from fxd.config import SaturatorSettings, Settings, TcnSettings, TrainingSettings
+from fxd.engines.settings_hash import settings_hash
+from fxd.engines.tcn import TcnModel
+from fxd.store.examples import add_example
+from fxd.store.records import Example, Training, TrainingState
+from fxd.store.store import Store
+from fxd.training.due import due
+from fxd.training.models import ModelCard
+
+NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def add_seconds(store: Store, settings: Settings) -> Callable[[float, datetime], None]:
+    """Notes sound of this length in the store, added at this time."""
+    added = iter(range(1000))
+
+    def add(seconds: float, at: datetime) -> None:
+        content = f"{next(added):064x}"
+        example = Example(
+            content, settings_hash(settings.saturator), "training", "", 8000, 1, round(seconds * 8000), 1, at
+        )
+        with store.write() as connection:
+            add_example(connection, example)
+
+    return add
+
+
+@pytest.fixture
+def serve(
+    store: Store, make_network: Callable[..., TcnModel], make_card: Callable[..., ModelCard]
+) -> Callable[..., None]:
+    """Lets a model serve."""
+
+    def promote(model_id: str = "champion", **fields: object) -> None:
+        store.add_model(make_card(make_network(model_id), preset="compact", **fields).record())
+        store.promote(model_id, "", NOW - timedelta(days=9))
+
+    return promote
+
+
+@pytest.fixture
+def log_training(store: Store) -> Callable[..., None]:
+    """Logs a training that began at this time and ended in this state."""
+
+    def log(started_at: datetime, state: TrainingState, model_id: str | None = None) -> None:
+        store.begin_training(Training(f"{started_at}", started_at, "schedule", "running"))
+        store.finish_training(f"{started_at}", state, model_id, "", started_at + timedelta(minutes=10))
+
+    return log
+
+
+AddSeconds = Callable[[float, datetime], None]
+Do = Callable[..., None]
+
+
+def test_an_empty_set_makes_nothing_due(store: Store, settings: Settings, serve: Do) -> None:
+    serve()
+    verdict = due(store, settings, NOW)
+    assert not verdict.due
+    assert "no file has been processed" in verdict.reason
+    assert verdict.next_at is not None
+    assert verdict.next_at > NOW
+
+
+def test_without_a_champion_any_sound_makes_it_due(
+    store: Store, settings: Settings, add_seconds: AddSeconds
+) -> None:
+    add_seconds(1, NOW)
+    assert due(store, settings, NOW).due
+
+
+def test_enough_new_sound_since_the_last_retraining_makes_it_due(
+    store: Store, settings: Settings, add_seconds: AddSeconds, serve: Do, log_training: Do
+) -> None:
+    serve()
+    last = NOW - timedelta(hours=9)
+    add_seconds(300, last - timedelta(days=1))
+    assert due(store, settings, NOW).due
+    log_training(last, "kept")
+    assert not due(store, settings, NOW).due
+    add_seconds(59, last + timedelta(hours=1))
+    verdict = due(store, settings, NOW)
+    assert not verdict.due
+    assert verdict.reason.startswith("only 59 s of new sound since the retraining of 20")
+    add_seconds(1, last + timedelta(hours=2))
+    verdict = due(store, settings, NOW)
+    assert verdict.due
+    assert verdict.reason.startswith("60 s of new sound since")
+
+
+@pytest.mark.parametrize("state", ["promoted", "kept", "failed"])
+def test_a_retraining_that_came_to_an_end_counts(
+    store: Store, settings: Settings, add_seconds: AddSeconds, serve: Do, log_training: Do, state: str
+) -> None:
+    serve()
+    add_seconds(300, NOW - timedelta(days=2))
+    log_training(NOW - timedelta(days=1), state)
+    assert not due(store, settings, NOW).due
+
+
+def test_an_interrupted_retraining_is_due_again(
+    store: Store, settings: Settings, add_seconds: AddSeconds, serve: Do, log_training: Do
+) -> None:
+    serve()
+    add_seconds(300, NOW - timedelta(days=2))
+    log_training(NOW - timedelta(days=1), "kept")
+    log_training(NOW - timedelta(hours=5), "stopped")
+    verdict = due(store, settings, NOW)
+    assert verdict.due
+    assert "was interrupted" in verdict.reason
+
+
+def test_a_champion_of_other_settings_makes_it_due_until_these_were_tried(
+    store: Store,
+    settings: Settings,
+    add_seconds: AddSeconds,
+    serve: Do,
+    log_training: Do,
+    make_network: Callable[..., TcnModel],
+    make_card: Callable[..., ModelCard],
+) -> None:
+    serve()
+    add_seconds(300, NOW - timedelta(days=2))
+    log_training(NOW - timedelta(days=1), "promoted", "champion")
+    changed = settings.model_copy(update={"saturator": SaturatorSettings(drive=2)})
+    verdict = due(store, changed, NOW)
+    assert verdict.due
+    assert verdict.reason == "champion learned other [saturator] settings than those of today"
+    of_today = make_card(
+        make_network("loser"), preset="compact", settings_hash=settings_hash(changed.saturator)
+    )
+    store.add_model(of_today.record())
+    log_training(NOW - timedelta(hours=5), "kept", "loser")
+    assert not due(store, changed, NOW).due
+
+
+def test_a_champion_of_another_preset_makes_it_due(
+    store: Store, settings: Settings, add_seconds: AddSeconds, serve: Do, log_training: Do
+) -> None:
+    serve()
+    add_seconds(300, NOW - timedelta(days=2))
+    log_training(NOW - timedelta(days=1), "promoted", "champion")
+    lite = settings.model_copy(update={"tcn": TcnSettings(preset="lite")})
+    assert due(store, lite, NOW).reason == "champion is of the preset compact, [tcn] preset is lite"
+
+
+def test_a_time_that_was_slept_through_is_now(
+    store: Store, settings: Settings, add_seconds: AddSeconds, serve: Do, log_training: Do
+) -> None:
+    serve()
+    log_training(NOW - timedelta(days=3), "kept")
+    assert not due(store, settings, NOW).due
+    add_seconds(300, NOW - timedelta(days=1))
+    assert due(store, settings, NOW).next_at == NOW
+
+
+def test_without_a_schedule_there_is_no_next_time(
+    store: Store, settings: Settings, add_seconds: AddSeconds
+) -> None:
+    add_seconds(300, NOW)
+    verdict = due(store, settings.model_copy(update={"training": TrainingSettings(schedule="")}), NOW)
+    assert verdict.due
+    assert verdict.next_at is None
