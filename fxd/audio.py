@@ -166,8 +166,7 @@ def open_reader(path: Path) -> Reader:
 
 def unreadable(file: GuardedFile, error: soundfile.LibsndfileError) -> AudioError:
     """What to tell about a file that libsndfile did not open."""
-    extent = containers.sound_extent(file)
-    if extent is not None and extent.is_cut:
+    if containers.is_cut(file):
         return AudioError("it is cut off; copy or export it again", cut_off=True)
     if error.code == UNRECOGNISED:
         return AudioError("it is not audio of a known kind; export it as WAV, AIFF, FLAC, Ogg or MP3")

@@ -5,15 +5,14 @@ libsndfile silently shortens its frame count to what is there, so the count alon
     WAV, RF64, W64, AIFF, CAF   chunks; the one with the sound says its size
     AU                          the header says the size
     FLAC                        the header counts the frames, and libsndfile repeats that count
-    Ogg                         pages say where they stand, and damaged ones are skipped; a last page that runs
-                                past the end of the file was cut
+    Ogg                         pages with checksums; a last page that runs past the end of the file was cut
     MP3                         a Xing or Info frame counts the frames; without one libsndfile guesses
 
 Other formats (VOC, PAF, NIST, ...) are judged by libsndfile's count.
 """
 
 import struct
-from collections.abc import Iterator
+import zlib
 from dataclasses import dataclass
 from typing import Literal
 
@@ -25,6 +24,10 @@ MAX_CHUNKS = 10_000
 RF64_DATA_SIZE_AT = 28
 SLACK_FRAMES = 2 * 1152
 """Some MP3 encoders count the Xing frame itself, some decoders drop the first; a lost Ogg page is far more."""
+OGG_PAGE = b"OggS\0"
+"""Every page begins with this."""
+OGG_MAX_PAGE = 27 + 255 + 255 * 255
+BITS_REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 MP3_SLACK_BYTES = 8192
 """The last frames of an MP3 may hold nothing but padding, which libsndfile leaves unread."""
 
@@ -56,13 +59,13 @@ def end_fault(file: GuardedFile, kind: str, declared: int, read: int, sample_rat
 
     promised = read
     if kind == "OGG":
-        end = ogg_end(file)
-        if end == "cut":
+        state = ogg_state(file)
+        if state == "cut":
             return cut(f"it ends in the middle of a page after {span(read)}")
-        if end == "chained":
+        if state == "chained":
             return partly_read("it is a chain of several streams")
-        if declared - read > SLACK_FRAMES:
-            text = f"it is damaged: only {span(read)} of {span(declared)} can be decoded; copy or export it again"
+        if state == "damaged" or declared - read > SLACK_FRAMES:
+            text = f"it is damaged: only {span(read)} can be decoded; copy or export it again"
             return Fault(text, cut_off=False)
     elif kind == "MP3":
         if mp3_goes_on(file, file.tell()):
@@ -74,6 +77,12 @@ def end_fault(file: GuardedFile, kind: str, declared: int, read: int, sample_rat
     if promised > read:
         return cut(f"its header promises {span(promised)}, but {span(read)} are there")
     return None
+
+
+def is_cut(file: GuardedFile) -> bool:
+    """Whether the structure alone shows that the end of a file is missing. Raises OSError."""
+    extent = sound_extent(file)
+    return (extent is not None and extent.is_cut) or ogg_state(file) == "cut"
 
 
 @dataclass(frozen=True)
@@ -177,38 +186,42 @@ def is_open_ended(size: int) -> bool:
     return size <= 0 or near_31_bits or 0xFF000000 <= size < 1 << 32 or size >= 1 << 62
 
 
-OggEnd = Literal["whole", "cut", "chained"]
+OggState = Literal["whole", "cut", "damaged", "chained"]
 
 
-def ogg_end(file: GuardedFile) -> OggEnd:
-    """How an Ogg file ends.
+def ogg_state(file: GuardedFile) -> OggState:
+    """What the pages of an Ogg file tell about it.
 
-    `cut`: in the middle of a page. `chained`: a second stream begins after the first; libsndfile reads one.
-    A file cut exactly between two pages counts as whole: many a recorded stream lacks the end mark.
+    `cut`: it ends in the middle of a page. `damaged`: a page fails its checksum; decoders skip it in silence.
+    `chained`: a second stream begins after the first; libsndfile reads one. A file cut exactly between two
+    pages counts as whole: many a recorded stream lacks the end mark.
     """
-    size, began = file.size, False
-    for at, begins, length in ogg_pages(file):
+    at, began = 0, False
+    while (header := file.read_at(at, 27 + 255)).startswith(OGG_PAGE):
+        begins = len(header) > 5 and bool(header[5] & 2)
         if begins and began:
             return "chained"
         # Streams that run side by side (sound and a cover, say) all begin before any of them goes on.
         began = began or not begins
-        if at + length > size:
+        segments = header[26] if len(header) > 26 else 0
+        length = 27 + segments + sum(header[27 : 27 + segments])
+        page = file.read_at(at, length)
+        if len(page) < length:
             return "cut"
-    return "whole"
+        if ogg_checksum(page[:22] + bytes(4) + page[26:]) != int.from_bytes(page[22:26], "little"):
+            return "damaged"
+        at += length
+    # A tag may follow the last page, but no further page.
+    return "damaged" if OGG_PAGE in file.read_at(at, 2 * OGG_MAX_PAGE) else "whole"
 
 
-def ogg_pages(file: GuardedFile) -> Iterator[tuple[int, bool, int]]:
-    """Offset, whether a stream begins, and length of every Ogg page, up to the first bytes that are none.
+def ogg_checksum(page: bytes) -> int:
+    """CRC-32 of a page whose checksum field is zero: zlib's polynomial, read from the other end of every byte.
 
-    Source: RFC 3533, section 6. Of a page whose header is cut the length is the least that it can be.
+    Source: RFC 3533, section 6 (no inversion before or after, so zlib's two are undone).
     """
-    at = 0
-    while (header := file.read_at(at, 27 + 255)).startswith(b"OggS\0"):
-        padded = header.ljust(27 + 255, b"\0")
-        segments = padded[26]
-        whole_header = 27 + segments
-        yield at, bool(padded[5] & 2), whole_header + sum(padded[27:whole_header])
-        at += whole_header + sum(padded[27:whole_header])
+    crc = zlib.crc32(page.translate(BITS_REVERSED), 0xFFFFFFFF) ^ 0xFFFFFFFF
+    return int(f"{crc:032b}"[::-1], 2)
 
 
 def mp3_start(file: GuardedFile) -> int:

@@ -7,6 +7,7 @@ For every resolution, with magnitudes |T| of the target and |E| of the estimate 
 and the result is the mean over the resolutions: 0 for equal signals, larger is farther.
 Source: Yamamoto et al., "Parallel WaveGAN", 2020, eq. 3 to 6, in the form and with the defaults of auraloss
 (Steinmetz and Reiss, "auraloss: Audio focused loss functions in PyTorch", 2020); a test compares the two.
+Like auraloss it works in float32, whose rounding in the faintest bins is worth up to 2e-4 of distance.
 
 Frames are centred: frame f of a resolution with hop H and window W begins at sample f H - W/2, there are
 1 + T // H of them, and the signal of T samples is mirrored at both ends. H = 4, W = 6, T = 10:
