@@ -12,7 +12,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from fxd.store import sqlite
-from fxd.store.errors import StoreError, StoreUnavailable, explain
+from fxd.store.errors import StoreError, explain
 
 SQLITE_DRIVERS = ("sqlite", "sqlite+pysqlite")
 POSTGRESQL_DRIVERS = ("postgres", "postgresql", "postgresql+psycopg")
@@ -47,9 +47,6 @@ class Database:
             explanation = explain(error, self.name)
             if explanation is None:
                 raise
-            if isinstance(explanation, StoreUnavailable):
-                # A connection to a file that was moved, or to a server that is gone, stays bad for good.
-                self.engine.dispose()
             raise explanation from error
 
     def close(self) -> None:

@@ -27,9 +27,8 @@ def ensure_current(database: Database) -> None:
     with database.write() as connection:
         if connection.dialect.name == "postgresql":
             connection.execute(select(func.pg_advisory_xact_lock(POSTGRESQL_LOCK)))
-        # Somebody else may have done it while this one waited for the lock.
-        if (found := version(connection)) != HEAD:
-            upgrade(connection, found, database.name)
+        # Where somebody else did it while this one waited for the lock, there is nothing left to do.
+        upgrade(connection, version(connection), database.name)
 
 
 def version(connection: Connection) -> str | None:

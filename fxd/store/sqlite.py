@@ -74,7 +74,8 @@ def journal_for(version: tuple[int, ...]) -> Literal["wal", "delete"]:
 def set_journal(connection: sqlite3.Connection, journal: str) -> None:
     """Switch the file to `journal` unless it is there already; where WAL cannot be, the file stays as it is.
 
-    SQLite does not always wait for the others here, as it does everywhere else, so this does.
+    SQLite does not always wait for others here, as it does everywhere else, so this does. A file in WAL
+    mode can leave it only when nobody else has it open.
     """
     deadline = time.monotonic() + BUSY_SECONDS
     while True:
