@@ -150,7 +150,8 @@ class Settings(BaseSettings):
     @property
     def database_url(self) -> str:
         """The configured database, or SQLite in `db/fxd.sqlite3`."""
-        return self.database.url or f"sqlite+pysqlite:///{self.paths.db / 'fxd.sqlite3'}"
+        path = str(self.paths.db / "fxd.sqlite3").replace("%", "%25").replace("?", "%3F")
+        return self.database.url or f"sqlite+pysqlite:///{path}"
 
     @property
     def dataset(self) -> Path:

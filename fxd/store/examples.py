@@ -41,6 +41,11 @@ class Examples(Database):
         with self.read() as connection:
             return connection.execute(query).scalar_one()
 
+    def add_example(self, example: Example) -> bool:
+        """Add a sound that no run brought; false where it is there with these settings already."""
+        with self.write() as connection:
+            return add_example(connection, example)
+
     def remove_example(self, content_sha256: str) -> bool:
         """Forget a sound under all settings; false where it was not known. The file is the caller's."""
         query = delete(examples).where(examples.c.content_sha256 == content_sha256)

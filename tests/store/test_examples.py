@@ -36,6 +36,12 @@ def test_the_same_sound_with_the_same_settings_is_one_example(
     assert store.count_runs() == 2
 
 
+def test_a_sound_may_be_added_without_a_run(store: Store, make_example: MakeExample) -> None:
+    assert store.add_example(make_example())
+    assert not store.add_example(make_example())
+    assert store.examples() == [make_example()]
+
+
 def test_examples_are_told_apart_by_their_settings(
     store: Store, add: Callable[[Example], None], make_example: MakeExample
 ) -> None:

@@ -1,11 +1,12 @@
+import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from urllib.parse import quote
 
 import pytest
 from sqlalchemy import event
 
+from fxd.config import PathSettings, Settings
 from fxd.store import sqlite
 from fxd.store.records import Run
 from fxd.store.store import Store, StoreError, StoreUnavailable, open_store
@@ -82,11 +83,13 @@ def test_the_file_and_its_folder_are_made_and_only_the_owner_can_read_the_file(u
         assert {file.stat().st_mode & 0o777 for file in path.parent.iterdir()} == {0o600}
 
 
-def test_any_file_name_will_do(tmp_path: Path) -> None:
-    path = tmp_path / "100% what? #1 ö & 'more'.sqlite3"
-    with open_store(f"sqlite+pysqlite:///{quote(str(path))}") as store:
+@pytest.mark.parametrize("name", ["100%25 what? #1 ö & 'more'", os.fsdecode(b"caf\xe9")])
+def test_a_home_may_be_called_anything(tmp_path: Path, name: str) -> None:
+    db = tmp_path / name
+    with open_store(Settings(paths=PathSettings(db=db)).database_url) as store:
         assert store.count_runs() == 0
-    assert [file.name for file in tmp_path.iterdir()] == [path.name]
+    assert list(tmp_path.iterdir()) == [db]
+    assert [file.name for file in db.iterdir()] == ["fxd.sqlite3"]
 
 
 def test_a_file_that_is_no_database_is_left_alone(url: str, path: Path) -> None:
