@@ -15,6 +15,7 @@ from loguru import logger
 from fxd.config import Settings
 from fxd.environment import describe_environment
 from fxd.factory import install_factory_model
+from fxd.insight.hints import model_hint
 from fxd.instance import Instance, Status
 from fxd.pipeline.archive import LateWrites
 from fxd.pipeline.claims import Claims
@@ -23,6 +24,7 @@ from fxd.pipeline.files import display
 from fxd.pipeline.inbox import Inbox
 from fxd.pipeline.process import Job
 from fxd.pipeline.publish import Publisher
+from fxd.pipeline.retention import sweep
 from fxd.pipeline.watch import Lookout
 from fxd.pipeline.workers import Limits, Slot, wait_for_news
 from fxd.retrainer import Retrainer
@@ -33,6 +35,7 @@ from fxd.training.models import weights_path
 
 TICK_SECONDS = 0.1
 STATUS_SECONDS = 0.5
+SWEEP_SECONDS = 3600.0
 SHUTDOWN_SECONDS = 8.0
 RETRY_SECONDS = (2.0, 5.0, 15.0, 30.0)
 
@@ -63,9 +66,10 @@ class Daemon:
         self.closing = ExitStack()
         self.stop_requests = 0
         self.gave_up = False
+        self.model = ""
         self.paused_because = ""
-        self.pauses = 0
-        self.resume_at = self.next_status = 0.0
+        self.pauses = self.settled_before = 0
+        self.resume_at = self.next_status = self.next_sweep = 0.0
         self.started_at = datetime.now(UTC)
 
     def run(self) -> int:
@@ -104,6 +108,7 @@ class Daemon:
             folder.mkdir(parents=True, exist_ok=True)
         self.store = self.closing.enter_context(open_store(self.settings.database_url))
         install_factory_model(self.settings, self.store)
+        self.model = self.model_id()
         self.hire_workers()
         self.dispatcher = Dispatcher(
             self.inbox,
@@ -119,22 +124,30 @@ class Daemon:
             self.closing.callback(self.retrainer.stop)
             self.retrainer.start(self.store)
         logger.info(
-            "watching {} with {} workers, model {}", display(paths.inbox), len(self.slots), self.model_id()
+            "watching {} with {} workers, model {}", display(paths.inbox), len(self.slots), self.model
         )
+
+        if hint := model_hint(self.settings, self.store.champion()):
+            logger.warning("{}", hint)
 
     def hire_workers(self) -> None:
         limits = Limits(self.settings.processing.timeout_factor, self.settings.processing.memory_limit_mb)
+        weights = weights_path(self.settings.paths.models, self.model)
         for _ in range(self.settings.worker_count):
-            slot = Slot(limits, self.settings.saturator, self.champion_weights())
+            slot = Slot(limits, self.settings.saturator, weights)
             self.closing.callback(slot.close)
             self.slots.append(slot)
 
     def job(self, source: Path, attempt: Path) -> Job:
         settings = self.settings
-        return Job(source, attempt, settings.saturator, self.champion_weights(), settings.output.subtype)
-
-    def champion_weights(self) -> Path:
-        return weights_path(self.settings.paths.models, self.model_id())
+        self.model = self.model_id()
+        return Job(
+            source,
+            attempt,
+            settings.saturator,
+            weights_path(settings.paths.models, self.model),
+            settings.output.subtype,
+        )
 
     def model_id(self) -> str:
         champion = self.store.champion()
@@ -152,6 +165,7 @@ class Daemon:
                     self.dispatcher.settle()
                     self.dispatcher.assign()
                     self.retrainer.tend(self.store)
+                    self.sweep()
                     self.resume()
             self.tell("paused" if self.paused_because else "running")
             wait_for_news(self.slots, TICK_SECONDS)
@@ -173,14 +187,24 @@ class Daemon:
             logger.error("paused, nothing is lost: {}; it goes on by itself when that is mended", reason)
         self.paused_because = reason
         self.pauses += 1
+        self.settled_before = self.dispatcher.settled
         self.resume_at = time.monotonic() + delay
         self.gave_up = self.once and self.pauses >= ATTEMPTS_ONCE
 
     def resume(self) -> None:
-        if self.paused_because:
+        """Believe that the trouble is over once an attempt has come to its end, or none is waiting."""
+        if self.paused_because and (
+            self.dispatcher.settled > self.settled_before or not self.dispatcher.is_at_work
+        ):
             logger.info("going on")
             self.paused_because = ""
             self.pauses = 0
+
+    def sweep(self) -> None:
+        if time.monotonic() >= self.next_sweep:
+            self.next_sweep = time.monotonic() + SWEEP_SECONDS
+            for path in sweep(self.settings, time.time()):
+                logger.info("{}: removed, as [retention] says", display(path))
 
     def tell(self, state: str) -> None:
         """Let `fxd status` and the terminal know what is going on."""
@@ -210,7 +234,7 @@ class Daemon:
             waiting=self.dispatcher.queue_length,
             done=self.dispatcher.done,
             failed=self.dispatcher.failed,
-            model=self.model_id(),
+            model=self.model,
             retraining=self.retrainer.progress,
             next_retraining=self.retrainer.next_at,
         )

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from loguru import Record
 
 ROTATION_BYTES = 10_000_000
-PLAIN = "{time:YYYY-MM-DD HH:mm:ss} {level:<7} {message}\n{exception}"
-COLOURED = "<dim>{time:HH:mm:ss}</dim> <level>{level:<7}</level> {message}\n{exception}"
+PLAIN = "{time:YYYY-MM-DD HH:mm:ss} {level:<7} {message}"
+COLOURED = "<dim>{time:HH:mm:ss}</dim> <level>{level:<7}</level> {message}"
 
 
 def set_up_log(

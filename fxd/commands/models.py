@@ -5,7 +5,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
-from fxd.commands.hints import model_hint
+from fxd.insight.hints import model_hint
 from fxd.config import Settings
 from fxd.engines.settings_hash import settings_hash
 from fxd.store.errors import StoreError

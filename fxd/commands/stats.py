@@ -2,7 +2,7 @@
 
 import json
 
-from fxd.commands.hints import model_hint
+from fxd.insight.hints import model_hint
 from fxd.config import Settings
 from fxd.insight.stats import stats_json
 from fxd.store.store import open_store

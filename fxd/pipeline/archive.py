@@ -66,20 +66,21 @@ class LateWrites:
 
     watched: dict[Path, tuple[PurePath, Signature, float]] = field(default_factory=dict)
 
-    def watch(self, final: Path, relative: PurePath) -> None:
-        found = signature(final)
-        if found is not None:
-            self.watched[final] = (relative, found, time.monotonic() + LATE_SECONDS)
+    def watch(self, final: Path, claim: Claim) -> None:
+        """Watch an archived original; what it was when it was claimed is what was processed."""
+        self.watched[final] = (claim.relative, claim.signature, time.monotonic() + LATE_SECONDS)
 
     def returned(self, inbox: Path) -> list[Path]:
         """Move what has changed since back into the inbox; returns where it lies now."""
         back = []
         for final, (relative, known, until) in list(self.watched.items()):
             found = signature(final)
-            if found is not None and found != known:
+            # Where there are no hard links, the archive is a copy: its inode is another one.
+            has_changed = found is not None and found[:2] != known[:2]
+            if has_changed:
                 place = inbox / relative
                 back.append(move_without_replacing(final, place.parent, place.name))
                 error_note(final).unlink(missing_ok=True)
-            if found != known or time.monotonic() > until:
+            if has_changed or found is None or time.monotonic() > until:
                 del self.watched[final]
         return back

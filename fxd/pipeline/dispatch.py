@@ -56,7 +56,7 @@ class Dispatcher:
         self.waiting: deque[Claim] = deque()
         self.ended: deque[Work] = deque()
         self.cut_off: dict[PurePath, Signature] = {}
-        self.done = self.failed = 0
+        self.done = self.failed = self.settled = 0
 
     def recover(self) -> None:
         """Complete what a daemon that died had begun."""
@@ -73,7 +73,11 @@ class Dispatcher:
 
     @property
     def is_idle(self) -> bool:
-        return not (self.busy or self.waiting or self.ended or self.inbox.candidates)
+        return not (self.is_at_work or self.inbox.candidates)
+
+    @property
+    def is_at_work(self) -> bool:
+        return bool(self.busy or self.waiting or self.ended)
 
     @property
     def queue_length(self) -> int:
@@ -122,6 +126,7 @@ class Dispatcher:
         while self.ended:
             self.settle_one(self.ended[0])
             self.ended.popleft()
+            self.settled += 1
 
     def settle_one(self, work: Work) -> None:
         claim = work.claim
@@ -164,7 +169,7 @@ class Dispatcher:
 
     def remember(self, final: Path | None, claim: Claim) -> None:
         if final is not None:
-            self.late_writes.watch(final, claim.relative)
+            self.late_writes.watch(final, claim)
         self.cut_off.pop(claim.relative, None)
 
     def refuse(self, claim: Claim, reason: str, cut_off: bool) -> None:

@@ -58,9 +58,10 @@ class Watch:
     def start(self) -> None:
         """Watch the folder that is there now. Raises OSError where it cannot be watched."""
         self.inode = self.root.stat().st_ino
-        self.observer = Observer()
-        self.observer.schedule(self.hints, str(self.root), recursive=self.recursive)
-        self.observer.start()
+        observer = Observer()
+        observer.schedule(self.hints, str(self.root), recursive=self.recursive)
+        observer.start()
+        self.observer = observer
 
     def sees(self) -> bool:
         """False where the folder was replaced or a thread died: watchdog reports nothing then, silently."""

@@ -117,7 +117,7 @@ def test_nan_is_the_files_fault_and_is_located(make_job: MakeJob, tmp_path: Path
     samples = np.zeros(1000)
     samples[123] = math.nan
     soundfile.write(tmp_path / "nan.wav", samples, 44_100, subtype="FLOAT")
-    with pytest.raises(FileFault, match="sample 123 .*nan"):
+    with pytest.raises(FileFault, match=r"sample 123 .*nan"):
         process(make_job(tmp_path / "nan.wav"), nothing)
 
 

@@ -1,0 +1,166 @@
+"""The command line: quick to start, documented, with exit codes that can be scripted against."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import soundfile
+from homes import Home, wait_until
+
+HEAVY = ("torch", "numba", "scipy")
+README = Path(__file__).parent.parent / "README.md"
+
+
+def python(*arguments: str, cwd: Path | None = None) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd, timeout=120)
+
+
+def test_init_makes_a_home_that_works_and_leaves_an_old_one_alone(tmp_path: Path) -> None:
+    folder = tmp_path / "my home"
+    assert python("-m", "fxd", "init", str(folder)).returncode == 0
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "config.toml",
+        "db",
+        "inbox",
+        "models",
+        "outbox",
+    ]
+    assert (folder / "config.toml").stat().st_mode & 0o077 == 0
+    (folder / "config.toml").write_text("[saturator]\ndrive = 3\n")
+    assert "nothing was changed" in python("-m", "fxd", "init", str(folder)).stdout
+    assert (folder / "config.toml").read_text() == "[saturator]\ndrive = 3\n"
+
+
+def test_the_home_is_the_option_else_the_variable_else_the_current_folder(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for arguments in (["--home", str(home.root), "stats"], ["stats", "--home", str(home.root)]):
+        assert python("-m", "fxd", *arguments, cwd=tmp_path).returncode == 0
+    assert python("-m", "fxd", "stats", cwd=home.root).returncode == 0
+    monkeypatch.setenv("FXD_HOME", str(home.root))
+    assert python("-m", "fxd", "stats", cwd=tmp_path).returncode == 0
+
+
+def test_a_folder_that_is_no_home_is_told_with_the_remedy(tmp_path: Path) -> None:
+    done = python("-m", "fxd", "--home", str(tmp_path), "stats")
+    assert done.returncode == 2
+    assert "fxd init" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments", [["nonsense"], ["stats", "--last", "none"], ["process"], ["stats", "--lst"]]
+)
+def test_wrong_usage_ends_with_2_and_the_usage(home: Home, arguments: list[str]) -> None:
+    done = home.fxd(*arguments, code=2)
+    assert "Usage" in done.stderr
+
+
+@pytest.mark.parametrize("command", ["start", "stats", "status", "retrain", "process"])
+def test_a_broken_configuration_ends_every_command_with_2(home: Home, command: str) -> None:
+    home.configure("[saturator]\ndrive = 'loud'\n")
+    arguments = [command, "x.wav"] if command == "process" else [command]
+    done = home.fxd(*arguments, code=2)
+    assert "drive = 'loud'" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_schedule_that_cron_would_not_take_is_refused_at_the_start(home: Home) -> None:
+    home.configure('[training]\nschedule = "61 3 * * *"\n')
+    assert "minute" in home.fxd("start", code=2).stderr
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["stats"], ["stats", "--json"], ["models"]])
+def test_light_commands_import_nothing_heavy(home: Home, arguments: list[str]) -> None:
+    script = (
+        "import sys; from fxd.cli import run\n"
+        f"code = run(['--home', {str(home.root)!r}, *{arguments!r}])\n"
+        f"heavy = [name for name in {HEAVY!r} if name in sys.modules]\n"
+        "sys.exit(f'imported {heavy}' if heavy or code else 0)"
+    )
+    done = python("-c", script)
+    assert done.returncode == 0, done.stderr
+
+
+def test_every_command_is_documented_in_the_readme() -> None:
+    text = README.read_text(encoding="utf-8")
+    done = python("-m", "fxd", "--help")
+    listed = done.stdout.split("Commands:")[1]
+    commands = [line.split()[0] for line in listed.splitlines() if line.startswith("  ") and line[2] != " "]
+    assert len(commands) >= 10
+    for command in commands:
+        assert f"fxd {command}" in text, f"README does not mention `fxd {command}`"
+
+
+def test_process_does_the_daemons_work_and_leaves_the_original(
+    home: Home, clips: list[Path], tmp_path: Path
+) -> None:
+    source = tmp_path / "mine.flac"
+    shutil.copy(clips[7], source)
+    results = tmp_path / "results"
+    home.fxd("process", source, "-o", results)
+    assert source.exists()
+    assert sorted(path.name for path in results.iterdir()) == ["mine.dsp.wav", "mine.tcn.wav"]
+    (run,) = home.json("stats")["runs"]
+    assert run["state"] == "done"
+    home.fxd("process", source)
+    assert home.outputs() == ["mine.dsp.wav", "mine.tcn.wav"]
+
+
+def test_process_and_the_daemon_give_the_same_samples(home: Home, clips: list[Path], tmp_path: Path) -> None:
+    home.fxd("process", clips[7], "-o", tmp_path / "results")
+    shutil.copy(clips[7], home.inbox)
+    home.fxd("start", "--once")
+    for name in home.outputs():
+        by_daemon, _ = soundfile.read(home.outbox / name)
+        by_command, _ = soundfile.read(tmp_path / "results" / name)
+        assert (by_daemon == by_command).all()
+
+
+def test_process_tells_each_bad_file_and_ends_with_1(home: Home, clips: list[Path], tmp_path: Path) -> None:
+    bad = tmp_path / "bad.wav"
+    bad.write_text("only words" * 30)
+    done = home.fxd("process", bad, clips[7], code=1)
+    assert "bad.wav: it is not audio" in done.stderr
+    assert len(home.outputs()) == 2
+    assert "no file" in home.fxd("process", tmp_path / "missing.wav", code=1).stderr
+
+
+def test_why_tells_the_whole_story_of_a_file_by_any_of_its_paths(home: Home, clips: list[Path]) -> None:
+    shutil.copy(clips[7], home.inbox / "riff.flac")
+    home.fxd("start", "--once")
+    paths = [home.inbox / "riff.flac", home.inbox / "done" / "riff.flac", home.outbox / "riff.tcn.wav"]
+    for name in ["riff.flac", *map(str, paths)]:
+        story = home.fxd("why", name).stdout
+        for step in ("seen", "claimed", "started", "processed", "published", "recorded", "archived"):
+            assert step in story, f"{step} is missing for {name}"
+    assert "not known" in home.fxd("why", "never.wav", code=1).stdout
+
+
+def test_why_tells_why_a_file_in_the_inbox_is_left_alone(home: Home) -> None:
+    (home.inbox / "riff.wav.part").write_bytes(b"x")
+    assert "unfinished" in home.fxd("why", home.inbox / "riff.wav.part").stdout
+
+
+def test_models_can_be_listed_shown_promoted_and_rolled_back(home: Home, clips: list[Path]) -> None:
+    home.fxd("process", clips[7])
+    (factory,) = home.json("models")
+    assert factory["serves"]
+    assert factory["origin"] == "factory"
+    assert factory["id"] in home.fxd("models", "show", factory["id"][:12]).stdout
+    assert "only one" in home.fxd("models", "rollback", code=1).stderr
+    assert "no model" in home.fxd("models", "show", "nonsense", code=1).stderr.lower()
+
+
+def test_a_changed_saturator_is_told_wherever_a_number_could_mislead(home: Home, clips: list[Path]) -> None:
+    home.configure("[saturator]\ndrive = 9\n[inbox]\nsettle_seconds = 0.2\n[processing]\nworkers = 1\n")
+    shutil.copy(clips[7], home.inbox)
+    daemon = home.start()
+    wait_until(home.outputs, "the file comes out")
+    for command in ("stats", "status", "retrain", "models"):
+        shown = " ".join(home.fxd(command).stdout.split())
+        assert "learned other [saturator] settings" in shown, command
+    assert "learned other [saturator] settings" in home.stderr()
+    home.stop(daemon)
