@@ -39,7 +39,7 @@ def model(name: str, seed: int = 0) -> TcnModel:
 def torch_output(model: TcnModel, dry: Array) -> Array:
     """What the torch module, in float64, gives for a whole signal [1, frames] with silence in front."""
     network = Network(model.architecture)
-    network.load(model)
+    network.load(model.weights)
     padded = np.pad(dry.astype(np.float64), ((0, 0), (model.architecture.receptive_field - 1, 0)))
     with torch.no_grad():
         wet = network.double()(torch.from_numpy(padded)[None])

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from fxd.engines.tcn import PRESETS, Architecture, LayerArray, TcnModel
-from fxd.training.network import ArrayModule, Network
+from fxd.training.network import Network
 
 SMALL = Architecture(
     (
@@ -27,20 +27,20 @@ def network(architecture: Architecture, seed: int = 0) -> Network:
 def plain_output(network: Network, dry: Tensor) -> Tensor:
     """The formulas of `fxd.engines.tcn` as PyTorch's own convolutions, each segment by itself."""
     source, total = dry, None
-    for module in network.arrays:
-        array = cast(ArrayModule, module)
-        x = functional.conv1d(source, array.rechannel[..., None])
-        for layer, dilation in enumerate(array.array.dilations):
-            z = functional.conv1d(x, array.conv[layer], array.conv_bias[layer], dilation=dilation)
+    tensors = network.tensors()
+    for index, array in enumerate(network.architecture.arrays):
+        own = {name: tensors[f"{index}.{name}"] for name in array.shapes()}
+        x = functional.conv1d(source, own["rechannel"][..., None])
+        for layer, dilation in enumerate(array.dilations):
+            z = functional.conv1d(x, own["conv"][layer], own["conv_bias"][layer], dilation=dilation)
             frames = z.shape[-1]
-            z = torch.tanh(z + array.mix[layer, :, None] * dry[..., -frames:])
+            z = torch.tanh(z + own["mix"][layer, :, None] * dry[..., -frames:])
             total = z if total is None else total[..., -frames:] + z
-            residual = functional.conv1d(z, array.residual[layer, ..., None], array.residual_bias[layer])
+            residual = functional.conv1d(z, own["residual"][layer, ..., None], own["residual_bias"][layer])
             x = x[..., -frames:] + residual
         source = x
         assert total is not None
-        bias = array.head_bias if array.array.head_bias else None
-        total = functional.conv1d(total, array.head[..., None], bias)
+        total = functional.conv1d(total, own["head"][..., None], own.get("head_bias"))
     assert total is not None
     return total * network.architecture.head_scale
 
@@ -89,7 +89,7 @@ def test_weights_survive_the_way_into_a_model_and_back(preset: str) -> None:
     net = network(PRESETS[preset])
     model = TcnModel("id", PRESETS[preset], "hash", net.weights())
     other = Network(PRESETS[preset])
-    other.load(model)
+    other.load(model.weights)
     for name, weight in model.weights.items():
         assert np.array_equal(other.weights()[name], weight), name
 
