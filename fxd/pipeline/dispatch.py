@@ -150,6 +150,8 @@ class Dispatcher:
 
     def publish(self, work: Work, ending: Done) -> None:
         claim = work.claim
+        if claim.steps[-1].name == "started":
+            claim.note("processed")
         try:
             run, final = self.publisher.publish(claim, work.attempt, ending.outcome)
         except (Unfinished, FileNotFoundError):
