@@ -21,9 +21,8 @@ from fxd.training.pairs import PairSource, Part, is_silent
 
 POOL_SECONDS = 900
 PART_SECONDS = 20
-SAMPLES_PER_ROTATION = 64
-"""Batches between two changes of the pool: with 4 segments of 0.34 s each, four times as long as the new
-part, so that rendering it takes a few percent of the time that they take."""
+ROTATION_SECONDS = 60
+"""What is heard between two changes of the pool: rendering the next part takes a few percent of that time."""
 DRAWS = 50
 """Silent segments are drawn again, up to this often, for a set could be all but silent."""
 
@@ -63,7 +62,8 @@ class TrainingSet:
         self.fits = sum(map(mono_frames, self.examples)) <= self.capacity
         self.pieces: list[Piece] = []
         self.ends: list[int] = []
-        self.batches = 0
+        self.heard = 0
+        """Frames since the pool changed."""
         self.parts = self.endless_parts()
         self.fill()
 
@@ -79,9 +79,10 @@ class TrainingSet:
         """
         if context + frames > PART_SECONDS * MODEL_SAMPLE_RATE:
             raise ValueError(f"{context} + {frames} frames do not fit into a part of {PART_SECONDS} seconds")
-        self.batches += 1
-        if not self.fits and self.batches % SAMPLES_PER_ROTATION == 0:
+        self.heard += batch * frames
+        if not self.fits and self.heard > ROTATION_SECONDS * MODEL_SAMPLE_RATE:
             self.rotate()
+            self.heard = 0
         segments = [self.draw(rng, frames, context) for _ in range(batch)]
         return np.stack([dry for dry, _ in segments]), np.stack([wet for _, wet in segments])
 
