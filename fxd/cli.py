@@ -215,7 +215,7 @@ def models_list(context: typer.Context, json: Json = False, home: Home = None) -
     return list_models(settings, json)
 
 
-ModelId = Annotated[str, typer.Argument(metavar="ID", help="Its id, or the beginning of it.")]
+ModelId = Annotated[str, typer.Argument(metavar="ID", help="Its id, or the beginning or end of it.")]
 
 
 @models_app.command("show")

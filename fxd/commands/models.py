@@ -31,8 +31,12 @@ def list_models(settings: Settings, as_json: bool) -> int:
         console.print("No models yet; the first `fxd start` brings one.")
         return 0
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("", "model", "from", "ESR dB", "weights", "trained", "learned", "why"):
-        table.add_column(column, justify="right" if column in ("ESR dB", "weights", "trained") else "left")
+    for column in ("", "model", "from"):
+        table.add_column(column, no_wrap=True)
+    for column in ("ESR dB", "weights", "trained"):
+        table.add_column(column, justify="right", no_wrap=True)
+    table.add_column("learned", no_wrap=True)
+    table.add_column("why", no_wrap=True, overflow="ellipsis", ratio=1)
     current = settings_hash(settings.saturator)
     for model in models:
         table.add_row(
@@ -43,7 +47,7 @@ def list_models(settings: Settings, as_json: bool) -> int:
             f"{model.weights:,}",
             f"{model.train_seconds / 60:.1f} min",
             "these settings" if model.settings_hash == current else "others",
-            Text(model.reason, overflow="ellipsis", no_wrap=True),
+            Text(model.reason),
         )
     console.print(table)
     console.print("* serves now; `fxd models show ID` tells all about one", style="dim", markup=False)

@@ -15,7 +15,6 @@ from fxd.store.records import Run
 
 NOTHING = "–"
 ELLIPSIS = "…"
-SHORT_ID = 8
 
 
 def print_stats(console: Console, runs: Sequence[Run]) -> None:
@@ -70,7 +69,7 @@ def runs_table(runs: Sequence[Run]) -> Table:
 def run_cells(run: Run) -> list[RenderableType]:
     results = {result.engine: result_json(result, run.seconds) for result in run.results}
     dsp, tcn = results.get("dsp", {}), results.get("tcn", {})
-    model = plain(tcn["version"])[:SHORT_ID] if tcn else NOTHING
+    model = short_id(plain(tcn["version"])) if tcn else NOTHING
     return [
         run.finished_at.astimezone().strftime("%Y-%m-%d %H:%M"),
         Shortened(plain(run.file)),
@@ -80,6 +79,15 @@ def run_cells(run: Run) -> list[RenderableType]:
         decibels(run),
         Text("failed" if run.state == "failed" else model),
     ]
+
+
+def short_id(model_id: str) -> str:
+    """A model's id without its date and time: enough to tell models apart, and `fxd models show` takes it.
+
+    >>> short_id("20261124-031502-compact-ab12")
+    'compact-ab12'
+    """
+    return model_id.split("-", 2)[-1]
 
 
 def failures_table(failed: Sequence[Run]) -> Table:

@@ -28,23 +28,24 @@ class Models(Database):
         return None if row is None else Model(*row)
 
     def find_model(self, text: str) -> Model:
-        """The model whose id is `text`, or the only one whose id begins with it.
+        """The model whose id is `text`, or the only one whose id begins or ends with it.
 
         Raises StoreError where there is none, or more than one.
         """
         if (exact := self.model(text)) is not None:
             return exact
+        known = func.lower(models.c.id)
         query = select(*columns_of(models, Model)).where(
-            func.lower(models.c.id).startswith(text.lower(), autoescape=True)
+            known.startswith(text.lower(), autoescape=True) | known.endswith(text.lower(), autoescape=True)
         )
         with self.read() as connection:
             found = [Model(*row) for row in connection.execute(query.order_by(models.c.id))]
         if len(found) == 1:
             return found[0]
         if not found:
-            raise StoreError(f"{text}: no model has this id or begins with it; fxd models lists them")
+            raise StoreError(f"{text}: no model has this id, begins or ends with it; fxd models lists them")
         ids = ", ".join(model.id for model in found)
-        raise StoreError(f"{text}: {len(found)} models begin with this: {ids}; write more of the id")
+        raise StoreError(f"{text}: {len(found)} models begin or end with this: {ids}; write more of the id")
 
     def models(self) -> list[Model]:
         """All models, newest first."""

@@ -15,7 +15,7 @@ MIDNIGHT = datetime(2026, 3, 1, tzinfo=UTC)
 def make_result() -> Callable[..., Result]:
     def make(engine: str, **fields: object) -> Result:
         values = {
-            "version": "3f0c9c1e-2b5d-4c6e-9d2b-1c3a5b7d9e0f" if engine == "tcn" else "5a77",
+            "version": "20260301-000000-compact-ab12" if engine == "tcn" else "5a77",
             "engine_seconds": 0.25,
             "cpu_seconds": 0.24,
             "output": f"sub/riff.{engine}.wav",

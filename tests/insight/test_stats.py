@@ -80,7 +80,7 @@ def test_a_run_is_told_as_the_contract_says(make_run: MakeRun) -> None:
                 "peak_dbfs": 2.3,
                 "clipped_frames": 0,
                 "loudness_lufs": -14.0,
-                "version": "3f0c9c1e-2b5d-4c6e-9d2b-1c3a5b7d9e0f",
+                "version": "20260301-000000-compact-ab12",
                 "esr": 3e-4,
                 "esr_db": -35.2,
                 "mae": 0.002,

@@ -35,7 +35,7 @@ def test_a_run_is_one_line(make_run: MakeRun) -> None:
     finished = run.finished_at.astimezone().strftime("%Y-%m-%d %H:%M")
     text = printed([run])
     assert line_of(text, "finished") == "finished file length dsp x tcn x ESR dB model"
-    assert line_of(text, "sub/riff.wav") == f"{finished} sub/riff.wav 0:05.0 20 20 -35.2 3f0c9c1e"
+    assert line_of(text, "sub/riff.wav") == f"{finished} sub/riff.wav 0:05.0 20 20 -35.2 compact-ab12"
 
 
 def test_one_run_has_a_median_but_no_spread(make_run: MakeRun) -> None:
@@ -65,7 +65,7 @@ def test_a_silent_file_has_dashes_for_numbers(make_run: MakeRun, make_result: Ma
     nothing = Quality(math.nan, math.nan, 0.0, math.nan, math.nan)
     silent = make_run("silent.wav", results=(make_result("dsp"), make_result("tcn", quality=nothing)))
     text = printed([silent])
-    assert line_of(text, "silent.wav").endswith("silent.wav 0:05.0 20 20 – 3f0c9c1e")
+    assert line_of(text, "silent.wav").endswith("silent.wav 0:05.0 20 20 – compact-ab12")
     assert line_of(text, "tcn", "mrstft") == "tcn mrstft 0 – – – –"
 
 
@@ -91,7 +91,7 @@ def test_no_line_is_too_wide_and_no_number_is_cut(
     text = printed(runs, width)
     assert max(cell_len(line) for line in text.splitlines()) <= width
     assert line_of(text, "a f", "v3.wav").count("…") == 1
-    assert line_of(text, "漢字漢").count("…") == 1
+    assert line_of(text, "漢").count("…") == 1
     assert text.count("…") == 2
     assert line_of(text, "10:00:00")
 

@@ -43,7 +43,7 @@ def test_a_model_is_found_by_the_beginning_of_its_id(store: Store, make_model: M
     assert store.find_model("3f0c").id == "3f0c9c1e"
     assert store.find_model("3F0C").id == "3f0c9c1e"
     assert store.find_model("ab").id == "ab"
-    with pytest.raises(StoreError, match="2 models begin with this: 3f0c9c1e, 3f0d0000"):
+    with pytest.raises(StoreError, match="2 models begin or end with this: 3f0c9c1e, 3f0d0000"):
         store.find_model("3f0")
     for text in ("ff", "%", "3f0_"):
         with pytest.raises(StoreError, match="no model has this id"):
