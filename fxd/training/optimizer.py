@@ -10,7 +10,6 @@ algorithms 3 and 4. As there, the first gradient only sets up the averages.
 """
 
 from collections.abc import Iterable
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -35,6 +34,7 @@ class Soap(torch.optim.Optimizer):
         self.betas = betas
         self.refresh_every = refresh_every
         self.eps = eps
+        self.step_count = 0
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
@@ -44,13 +44,13 @@ class Soap(torch.optim.Optimizer):
             for parameter in group["params"]:
                 if parameter.grad is not None:
                     self.update(parameter, parameter.grad, self.state[parameter], group["lr"])
+        self.step_count += 1
 
-    def update(self, parameter: Tensor, gradient: Tensor, state: dict[str, Any], lr: float) -> None:
+    def update(self, parameter: Tensor, gradient: Tensor, state: dict[str, Tensor], lr: float) -> None:
         beta1, beta2 = self.betas
         left, right = gradient @ gradient.mT, gradient.mT @ gradient
         if not state:
             state |= {
-                "step": 0,
                 "mean": torch.zeros_like(gradient),
                 "square": torch.zeros_like(gradient),
                 "left": left * (1 - beta2),
@@ -59,21 +59,20 @@ class Soap(torch.optim.Optimizer):
                 "right_basis": torch.linalg.eigh(right)[1].flip(-1),
             }
             return
-        state["step"] += 1
         left_basis, right_basis = state["left_basis"], state["right_basis"]
         turned = left_basis.mT @ gradient @ right_basis
         state["mean"].lerp_(gradient, 1 - beta1)
         state["square"].mul_(beta2).addcmul_(turned, turned, value=1 - beta2)
-        correction = (1 - beta2 ** state["step"]) ** 0.5 / (1 - beta1 ** state["step"])
+        correction = (1 - beta2**self.step_count) ** 0.5 / (1 - beta1**self.step_count)
         mean = left_basis.mT @ state["mean"] @ right_basis
         direction = mean / state["square"].sqrt().add_(self.eps)
         parameter.sub_(left_basis @ direction @ right_basis.mT, alpha=lr * correction)
         state["left"].lerp_(left, 1 - beta2)
         state["right"].lerp_(right, 1 - beta2)
-        if state["step"] % self.refresh_every == 0:
+        if self.step_count % self.refresh_every == 0:
             self.refresh(state)
 
-    def refresh(self, state: dict[str, Any]) -> None:
+    def refresh(self, state: dict[str, Tensor]) -> None:
         """Bring both bases up to date, their vectors in the order of their eigenvalues, the largest first."""
         for side, axis in (("left", 1), ("right", 2)):
             average, basis = state[side], state[f"{side}_basis"]

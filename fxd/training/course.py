@@ -1,0 +1,154 @@
+"""One training under way: all that its checkpoint holds, and its clock."""
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from fxd.engines.engine import Array
+from fxd.engines.inference import TcnStream
+from fxd.engines.tcn import MODEL_SAMPLE_RATE, Architecture, TcnModel
+from fxd.metrics import ErrorSums, decibels
+from fxd.training.checkpoint import Best, Checkpoint, CurvePoint
+from fxd.training.learner import Energy, Learner, Segments, Tensors, TrainingFailed
+from fxd.training.plan import Plan
+
+BLOCK_FRAMES = 65_536
+
+
+@dataclass(frozen=True)
+class ValidationPair:
+    """A whole mono sound at the model's sample rate, with silence before it; both sides [frames]."""
+
+    content_sha256: str
+    dry: Array
+    wet: Array
+
+
+def validation_esr(model: TcnModel, pairs: Sequence[ValidationPair]) -> float:
+    """Total error energy over total target energy of all pairs; nan where there is no target.
+
+    The network is heard through the engine's own inference, which is faster than PyTorch by far.
+    """
+    sums = ErrorSums()
+    for pair in pairs:
+        stream = TcnStream(model, MODEL_SAMPLE_RATE, 1)
+        for start in range(0, len(pair.dry), BLOCK_FRAMES):
+            block = slice(start, start + BLOCK_FRAMES)
+            sums.add(pair.wet[block], stream.process(pair.dry[None, block])[0])
+    return sums.esr
+
+
+class Course:
+    """A training from its first step to its last, over as many processes as it takes."""
+
+    def __init__(
+        self,
+        architecture: Architecture,
+        plan: Plan,
+        *,
+        model_id: str,
+        settings_hash: str,
+        device: torch.device,
+    ) -> None:
+        self.architecture = architecture
+        self.plan = plan
+        self.model_id = model_id
+        self.settings_hash = settings_hash
+        self.learner = Learner(architecture, plan.seed, device)
+        self.rng = np.random.default_rng(plan.seed)
+        self.step = 0
+        self.curve: list[CurvePoint] = []
+        self.best: Best | None = None
+        self.recent = Energy(0.0, 0.0)
+        """Of all batches since the latest point of the curve."""
+        self.began = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """Spent so far, before an interruption too."""
+        return time.monotonic() - self.began
+
+    @property
+    def seconds_left(self) -> float:
+        """As it looks now."""
+        planned = self.seconds / self.step * (self.plan.steps - self.step) if self.step else math.inf
+        return max(0.0, min(planned, self.plan.seconds - self.seconds))
+
+    @property
+    def finished(self) -> bool:
+        return self.step >= self.plan.steps or self.seconds >= self.plan.seconds
+
+    @property
+    def validation_esr_db(self) -> float:
+        """The latest; nan before the first."""
+        return self.curve[-1].validation_esr_db if self.curve else math.nan
+
+    @property
+    def validation_is_due(self) -> bool:
+        """Before the last step: after it there is one anyway."""
+        return self.step % self.plan.validate_every == 0 and not self.finished
+
+    def learn(self, segments: Segments) -> Energy:
+        """One step. Raises TrainingFailed where the network has come to grief."""
+        context = self.architecture.receptive_field - 1
+        dry, wet = segments.sample(self.rng, self.plan.batch, self.plan.frames, context)
+        try:
+            energy = self.learner.step(dry, wet, self.plan.learning_rate_at(self.step, self.seconds))
+        except TrainingFailed as error:
+            raise TrainingFailed(f"after {self.step} steps {error}") from error
+        self.step += 1
+        self.recent = self.recent.plus(energy)
+        return energy
+
+    def validate(self, pairs: Sequence[ValidationPair]) -> None:
+        """Judge the network as it is now, once a step, and keep it if it is the best so far."""
+        if self.curve and self.curve[-1].step == self.step:
+            return
+        weights = self.learner.network.weights()
+        esr = validation_esr(self.model(weights), pairs)
+        if math.isinf(esr):
+            raise TrainingFailed(f"after {self.step} steps the network's output is beyond all numbers")
+        self.curve.append(CurvePoint(self.step, self.seconds, self.recent.ratio_db, decibels(esr)))
+        self.recent = Energy(0.0, 0.0)
+        if self.best is None or esr < self.best.esr:
+            self.best = Best(self.step, esr, weights) if not math.isnan(esr) else None
+
+    def model(self, weights: Tensors) -> TcnModel:
+        """Raises TrainingFailed where a weight is nan or inf."""
+        try:
+            return TcnModel(self.model_id, self.architecture, self.settings_hash, weights)
+        except ValueError as error:
+            raise TrainingFailed(f"after {self.step} steps {error}") from error
+
+    def save(self, path: Path) -> None:
+        """Write the checkpoint, whole or not at all."""
+        Checkpoint(
+            model_id=self.model_id,
+            settings_hash=self.settings_hash,
+            architecture=self.architecture,
+            plan=self.plan,
+            seconds=self.seconds,
+            step=self.step,
+            learner=self.learner.state(),
+            random_state=dict(self.rng.bit_generator.state),
+            recent=self.recent,
+            curve=tuple(self.curve),
+            best=self.best,
+        ).save(path)
+
+    def restore(self, saved: Checkpoint) -> bool:
+        """Go on where `saved` was written; False, and nothing changes, where that was another training."""
+        mine = (self.model_id, self.settings_hash, self.architecture, self.plan)
+        if (saved.model_id, saved.settings_hash, saved.architecture, saved.plan) != mine:
+            return False
+        self.learner.restore(saved.learner)
+        self.rng.bit_generator.state = saved.random_state
+        self.step, self.recent = saved.step, saved.recent
+        self.curve, self.best = list(saved.curve), saved.best
+        self.began = time.monotonic() - saved.seconds
+        return True

@@ -1,0 +1,70 @@
+"""How a time budget becomes a fixed number of steps, and how fast is learned at each of them.
+
+The plan is made once, from measured costs, and kept with the training: so a training that was interrupted goes
+on as planned, and the same plan with the same seed gives the same weights on the same machine. Only where the
+machine turns out slower than measured does the clock take over, for most of the gain comes from the end of the
+decay, and a decay that is cut off has none of it:
+
+    share of the plan    0 ---- step / steps ----------------------- 1     on time: this one is ahead
+    share of the time    0 -- seconds / training_seconds ----------- 1     too slow: this one is
+"""
+
+from dataclasses import dataclass
+from math import ceil, cos, inf, pi
+
+BATCH = 4
+FRAMES = 1024
+LEARNING_RATE = 1e-2
+VALIDATION_SHARE = 0.1
+"""Of the budget, at most; one validation at the end is always made."""
+MOST_VALIDATIONS = 20
+SPARE_SHARE = 0.03
+"""Of the budget: steps do not all take as long as those that were measured."""
+
+
+@dataclass(frozen=True)
+class Costs:
+    """Seconds that were measured on this machine."""
+
+    step: float
+    validation: float
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a training will do. Two trainings with the same plan and the same material do the same."""
+
+    steps: int
+    validate_every: int
+    """Steps between two validations; after the last step there is always one."""
+    seed: int = 0
+    batch: int = BATCH
+    """Segments a step."""
+    frames: int = FRAMES
+    """Target frames a segment, after a receptive field of context."""
+    learning_rate: float = LEARNING_RATE
+    seconds: float = inf
+    """After these the last validation begins, whatever the step."""
+
+    def learning_rate_at(self, step: int, seconds: float) -> float:
+        """The rate of a step that begins after `seconds`: half a cosine, from full to nothing.
+
+        >>> [round(Plan(steps=4, validate_every=4).learning_rate_at(step, 0), 4) for step in range(5)]
+        [0.01, 0.0085, 0.005, 0.0015, 0.0]
+        """
+        late = seconds >= self.seconds
+        share = 1.0 if late else max(step / self.steps, seconds / self.seconds)
+        return self.learning_rate * (1 + cos(pi * share)) / 2
+
+
+def plan_within(seconds: float, costs: Costs, seed: int) -> Plan:
+    """The plan that fills a budget: as many steps as fit beside a few validations.
+
+    >>> plan_within(100, Costs(step=0.01, validation=1.0), seed=0).steps
+    8700
+    """
+    affordable = int(VALIDATION_SHARE * seconds / costs.validation) if costs.validation else MOST_VALIDATIONS
+    validations = max(1, min(MOST_VALIDATIONS, affordable))
+    available = (1 - SPARE_SHARE) * seconds - validations * costs.validation
+    steps = max(1, int(available / costs.step))
+    return Plan(steps, ceil(steps / validations), seed, seconds=max(0.0, seconds - costs.validation))

@@ -1,0 +1,227 @@
+"""Training of one network: restore, then step by step: learn, now and then validate, and keep what was reached.
+
+It knows neither files of sound nor the database: segments and validation pairs are handed in, the best weights
+come out. A training that was killed goes on from its checkpoint, at most `CHECKPOINT_SECONDS` back, and with a
+plan that the clock does not cut ends with the weights that it would have had.
+"""
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from loguru import logger
+
+from fxd.engines.tcn import MODEL_SAMPLE_RATE, Architecture, TcnModel
+from fxd.metrics import decibels
+from fxd.training.checkpoint import Best, Checkpoint, CurvePoint
+from fxd.training.course import Course, ValidationPair, validation_esr
+from fxd.training.learner import Energy, Learner, Segments, TrainingFailed, choose_device
+from fxd.training.plan import Costs, Plan, plan_within
+
+__all__ = [
+    "Plan",
+    "Progress",
+    "Segments",
+    "Trained",
+    "TrainingFailed",
+    "ValidationPair",
+    "plan_for",
+    "saved_plan",
+    "train",
+    "validation_esr",
+]
+
+CHECKPOINT_SECONDS = 20.0
+PROGRESS_SECONDS = 0.2
+MEASURED_STEPS = 20
+TRIAL_FRAMES = 5 * MODEL_SAMPLE_RATE
+"""What the cost of validation is measured on."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a training stands."""
+
+    step: int
+    steps: int
+    loss_db: float
+    """Error energy over target energy of the batches since the last report."""
+    validation_esr_db: float
+    """The latest; nan before the first."""
+    seconds_left: float
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a training came to."""
+
+    model: TcnModel
+    plan: Plan
+    steps: int
+    """Taken in all."""
+    best_step: int
+    """After which the weights of `model` were the network's."""
+    best_esr_db: float
+    """Of `model` over the validation pairs; nan where there were none: then the last weights were taken."""
+    seconds: float
+    curve: tuple[CurvePoint, ...]
+    device: str
+    stopped_early: bool
+    """Somebody asked for it."""
+    cut_by_clock: bool
+    """The machine was slower than planned; not all steps were taken, so it cannot be repeated exactly."""
+
+
+def plan_for(
+    architecture: Architecture,
+    segments: Segments,
+    validation: Sequence[ValidationPair],
+    seconds: float,
+    seed: int = 0,
+    device: str = "auto",
+) -> Plan:
+    """The plan for a training that begins now and ends within `seconds`, validations and measuring included."""
+    began = time.monotonic()
+    costs = measure(architecture, segments, validation, choose_device(device))
+    return plan_within(seconds - (time.monotonic() - began), costs, seed)
+
+
+def measure(
+    architecture: Architecture, segments: Segments, validation: Sequence[ValidationPair], device: torch.device
+) -> Costs:
+    """What a step and a validation take here and now; it takes a second or two itself."""
+    shape = Plan(steps=1, validate_every=1)
+    learner, rng = Learner(architecture, 0, device), np.random.default_rng(0)
+
+    def steps() -> None:
+        for _ in range(MEASURED_STEPS):
+            batch = segments.sample(rng, shape.batch, shape.frames, architecture.receptive_field - 1)
+            learner.step(*batch, shape.learning_rate)
+
+    steps()
+    step_seconds = seconds_of(steps) / MEASURED_STEPS
+    frames = sum(len(pair.dry) for pair in validation)
+    if not frames:
+        return Costs(step_seconds, 0.0)
+    silence = np.zeros(min(frames, TRIAL_FRAMES), np.float32)
+    model = TcnModel("measured", architecture, "", learner.network.weights())
+    trial = [ValidationPair("silence", silence, silence)]
+    # The first one compiles the kernel.
+    validation_esr(model, trial)
+    return Costs(step_seconds, seconds_of(lambda: validation_esr(model, trial)) * frames / len(silence))
+
+
+def seconds_of(work: Callable[[], object]) -> float:
+    began = time.monotonic()
+    work()
+    return time.monotonic() - began
+
+
+def saved_plan(checkpoint: Path) -> Plan | None:
+    """The plan of the training whose checkpoint this is, to go on with; None where there is none to go on."""
+    saved = usable_checkpoint(checkpoint)
+    return saved.plan if saved else None
+
+
+def usable_checkpoint(path: Path) -> Checkpoint | None:
+    try:
+        return Checkpoint.load(path)
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        # Another version of fxd may have written it; a training begun anew costs time, one refused costs more.
+        logger.warning("training starts from the beginning: {}", error)
+        return None
+
+
+def train(
+    architecture: Architecture,
+    segments: Segments,
+    validation: Sequence[ValidationPair],
+    plan: Plan,
+    *,
+    model_id: str,
+    settings_hash: str,
+    checkpoint: Path,
+    start: TcnModel | None = None,
+    device: str = "auto",
+    on_progress: Callable[[Progress], None] = lambda _: None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> Trained:
+    """Train a network as planned and return its best weights.
+
+    `checkpoint` is written every 20 seconds and at the end; where it is of this very training (same model id,
+    settings, architecture and plan) it is gone on from, else it is replaced. `start` gives the first weights.
+    Without validation pairs the last weights are taken, and the score is nan.
+    Raises TrainingFailed where the network broke, ValueError where `start` has another architecture.
+    """
+    course = Course(
+        architecture, plan, model_id=model_id, settings_hash=settings_hash, device=choose_device(device)
+    )
+    saved = usable_checkpoint(checkpoint)
+    if (saved is None or not course.restore(saved)) and start is not None:
+        begin_from(course, start, validation)
+    stopped = run(course, segments, validation, checkpoint, on_progress, should_stop)
+    if not stopped or course.best is None:
+        course.validate(validation)
+    course.save(checkpoint)
+    best = course.best or Best(course.step, math.nan, course.learner.network.weights())
+    return Trained(
+        model=course.model(best.weights),
+        plan=plan,
+        steps=course.step,
+        best_step=best.step,
+        best_esr_db=decibels(best.esr),
+        seconds=course.seconds,
+        curve=tuple(course.curve),
+        device=course.learner.device.type,
+        stopped_early=stopped,
+        cut_by_clock=course.step < plan.steps and not stopped,
+    )
+
+
+def begin_from(course: Course, start: TcnModel, validation: Sequence[ValidationPair]) -> None:
+    """Take over the weights of a model, and remember how good they are: it shall not end with worse ones."""
+    if start.architecture != course.architecture:
+        raise ValueError(f"model {start.id} has another architecture: a training cannot start from it")
+    course.learner.network.load(start.weights)
+    course.validate(validation)
+
+
+def run(
+    course: Course,
+    segments: Segments,
+    validation: Sequence[ValidationPair],
+    checkpoint: Path,
+    on_progress: Callable[[Progress], None],
+    should_stop: Callable[[], bool],
+) -> bool:
+    """All steps that are left; True where `should_stop` ended it before that."""
+    saved_at = reported_at = time.monotonic()
+    unreported = Energy(0.0, 0.0)
+    while not course.finished:
+        if should_stop():
+            return True
+        unreported = unreported.plus(course.learn(segments))
+        if course.validation_is_due:
+            course.validate(validation)
+        now = time.monotonic()
+        if now - saved_at >= CHECKPOINT_SECONDS:
+            course.save(checkpoint)
+            saved_at = now
+        if now - reported_at >= PROGRESS_SECONDS or course.finished:
+            on_progress(
+                Progress(
+                    course.step,
+                    course.plan.steps,
+                    unreported.ratio_db,
+                    course.validation_esr_db,
+                    course.seconds_left,
+                )
+            )
+            unreported, reported_at = Energy(0.0, 0.0), now
+    return False
