@@ -101,12 +101,12 @@ class Learner:
             for name, tensor in self.optimizer.state[parameter].items():
                 tensors[f"optimizer.{index}.{name}"] = tensor
         arrays = {name: tensor.cpu().numpy().copy() for name, tensor in tensors.items()}
-        return arrays | {"targets": self.targets.copy(), "step": np.array(self.optimizer.step_count)}
+        return arrays | {"targets": self.targets.copy(), "step": np.array([self.optimizer.step_count])}
 
     def restore(self, state: Tensors) -> None:
         """Go on from what `state` gave. Raises KeyError or RuntimeError where it does not fit."""
         self.targets = state["targets"].copy()
-        self.optimizer.step_count = int(state["step"])
+        self.optimizer.step_count = int(state["step"][0])
         self.network.load_state_dict(self.part(state, "network."))
         for index, parameter in enumerate(self.network.parameters()):
             self.optimizer.state[parameter] = self.part(state, f"optimizer.{index}.")

@@ -63,8 +63,8 @@ def plan_within(seconds: float, costs: Costs, seed: int) -> Plan:
     >>> plan_within(100, Costs(step=0.01, validation=1.0), seed=0).steps
     8700
     """
-    affordable = int(VALIDATION_SHARE * seconds / costs.validation) if costs.validation else MOST_VALIDATIONS
-    validations = max(1, min(MOST_VALIDATIONS, affordable))
+    affordable = VALIDATION_SHARE * seconds / max(costs.validation, 1e-6)
+    validations = max(1, min(MOST_VALIDATIONS, int(affordable)))
     available = (1 - SPARE_SHARE) * seconds - validations * costs.validation
     steps = max(1, int(available / costs.step))
     return Plan(steps, ceil(steps / validations), seed, seconds=max(0.0, seconds - costs.validation))

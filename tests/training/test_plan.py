@@ -1,0 +1,54 @@
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fxd.training.plan import Costs, Plan, plan_within
+
+seconds = st.floats(10, 1e5)
+costs = st.floats(1e-4, 0.1)
+
+
+@given(budget=seconds, step=costs, validation=st.floats(0, 60))
+def test_a_plan_fits_into_its_budget_and_uses_it(budget: float, step: float, validation: float) -> None:
+    plan = plan_within(budget, Costs(step, validation), seed=3)
+    validations = math.ceil(plan.steps / plan.validate_every)
+    spent = plan.steps * step + validations * validation
+    assert plan.seed == 3
+    assert plan.seconds + validation <= max(budget, validation) * (1 + 1e-9)
+    if validation < budget / 2:
+        assert spent <= budget
+        assert spent >= 0.9 * (budget - validation) - 2 * step - validation
+
+
+@given(budget=seconds, step=costs, validation=st.floats(0, 60))
+def test_validation_takes_no_more_than_a_tenth_unless_it_is_the_only_one(
+    budget: float, step: float, validation: float
+) -> None:
+    plan = plan_within(budget, Costs(step, validation), seed=0)
+    validations = math.ceil(plan.steps / plan.validate_every)
+    assert validations <= 20
+    assert validations == 1 or validations * validation <= 0.1 * budget * (1 + 1e-9)
+
+
+def test_the_learning_rate_falls_along_the_steps_while_the_machine_keeps_up() -> None:
+    plan = Plan(steps=100, validate_every=10, seconds=1000)
+    on_time = [plan.learning_rate_at(step, seconds=9.0 * step) for step in range(101)]
+    assert on_time == [Plan(100, 10).learning_rate_at(step, 0) for step in range(101)]
+    assert on_time[0] == plan.learning_rate
+    assert on_time == sorted(on_time, reverse=True)
+    assert on_time[100] == 0
+
+
+def test_a_machine_that_is_too_slow_still_gets_the_whole_decay() -> None:
+    plan = Plan(steps=1000, validate_every=10, seconds=100)
+    assert plan.learning_rate_at(step=10, seconds=50) == pytest.approx(plan.learning_rate / 2)
+    assert plan.learning_rate_at(step=20, seconds=100) == pytest.approx(0, abs=1e-12)
+    assert plan.learning_rate_at(step=20, seconds=101) == pytest.approx(0, abs=1e-12)
+
+
+def test_no_budget_is_one_step() -> None:
+    plan = plan_within(-1.0, Costs(0.1, 1.0), seed=0)
+    assert (plan.steps, plan.seconds) == (1, 0.0)
+    assert plan.learning_rate_at(0, 0.1) == pytest.approx(0, abs=1e-12)

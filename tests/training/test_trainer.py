@@ -1,0 +1,238 @@
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from fxd.config import SaturatorSettings
+from fxd.engines.engine import Array, render
+from fxd.engines.saturator import Saturator
+from fxd.engines.tcn import PRESETS, Architecture, LayerArray, TcnModel
+from fxd.training import trainer
+from fxd.training.plan import Plan
+from fxd.training.trainer import (
+    Progress,
+    Trained,
+    TrainingFailed,
+    ValidationPair,
+    plan_for,
+    saved_plan,
+    train,
+    validation_esr,
+)
+
+AUDIO = Path(__file__).parents[1] / "audio"
+SMALL = Architecture((LayerArray(1, 4, 1, head_bias=True, dilations=(1, 2, 4)),), head_scale=0.1)
+PLAN = Plan(steps=40, validate_every=15, batch=2, frames=400)
+
+
+@cache
+def pair(name: str) -> tuple[Array, Array]:
+    """Half a second of a real recording and what the saturator makes of it, each [frames]."""
+    sound, _ = soundfile.read(AUDIO / f"{name}.flac", frames=24_000, dtype="float32", always_2d=True)
+    dry = np.ascontiguousarray(sound[:, :1].T)
+    wet = render(Saturator(SaturatorSettings(antialias="none")), dry, 48_000)
+    return dry[0], wet[0]
+
+
+class ClipSegments:
+    """Segments of one recording; `interfere` sees how many batches were drawn before."""
+
+    def __init__(self, interfere: Callable[[int, Array], None] = lambda _drawn, _wet: None) -> None:
+        self.interfere = interfere
+        self.drawn = 0
+
+    def sample(self, rng: np.random.Generator, batch: int, frames: int, context: int) -> tuple[Array, Array]:
+        dry, wet = pair("loop_mika")
+        starts = rng.integers(context, len(dry) - frames, batch)
+        targets = np.stack([wet[start : start + frames] for start in starts])
+        self.interfere(self.drawn, targets)
+        self.drawn += 1
+        return np.stack([dry[start - context : start + frames] for start in starts]), targets
+
+
+VALIDATION = [ValidationPair("a", *pair("bass_voxy_c")), ValidationPair("b", *pair("loop_safari"))]
+
+
+def run(folder: Path, plan: Plan = PLAN, **options: Any) -> Trained:
+    arguments = {"architecture": SMALL, "segments": ClipSegments(), "validation": VALIDATION} | options
+    return train(
+        plan=plan,
+        **{"model_id": "m", "settings_hash": "h", "checkpoint": folder / "checkpoint", "device": "cpu"}
+        | arguments,
+    )
+
+
+def assert_same_weights(one: TcnModel, other: TcnModel) -> None:
+    for name, weight in one.weights.items():
+        assert np.array_equal(weight, other.weights[name]), name
+
+
+def test_training_brings_the_error_down_on_sound_that_it_never_heard(tmp_path: Path) -> None:
+    trained = run(tmp_path, replace(PLAN, steps=300, validate_every=100))
+    assert trained.best_esr_db < -9
+    assert trained.best_esr_db < trained.curve[0].validation_esr_db - 1
+    assert 10 * math.log10(validation_esr(trained.model, VALIDATION)) == pytest.approx(trained.best_esr_db)
+    assert (trained.steps, trained.model.id, trained.model.settings_hash) == (300, "m", "h")
+    assert [point.step for point in trained.curve] == [100, 200, 300]
+    assert all(point.loss_db < 0 for point in trained.curve[1:])
+    assert not trained.stopped_early
+    assert not trained.cut_by_clock
+
+
+def test_the_same_seed_gives_the_same_weights(tmp_path: Path) -> None:
+    first, again, other = (
+        run(tmp_path / str(index), replace(PLAN, seed=seed)) for index, seed in enumerate((7, 7, 8))
+    )
+    assert_same_weights(first.model, again.model)
+    assert not np.array_equal(first.model.weights["0.conv"], other.model.weights["0.conv"])
+
+
+class Killed(BaseException):
+    pass
+
+
+@pytest.mark.parametrize("killed_at", [1, 2, 22])
+def test_a_killed_training_goes_on_and_ends_with_the_same_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, killed_at: int
+) -> None:
+    def kill(drawn: int, _wet: Array) -> None:
+        if drawn == killed_at:
+            raise Killed
+
+    undisturbed = run(tmp_path / "undisturbed")
+    monkeypatch.setattr(trainer, "CHECKPOINT_SECONDS", 0.0)
+    with pytest.raises(Killed):
+        run(tmp_path, segments=ClipSegments(kill))
+    assert saved_plan(tmp_path / "checkpoint") == PLAN
+    segments = ClipSegments()
+    resumed = run(tmp_path, segments=segments)
+    assert segments.drawn == PLAN.steps - killed_at
+    assert_same_weights(resumed.model, undisturbed.model)
+    for point, expected in zip(resumed.curve, undisturbed.curve, strict=True):
+        assert replace(point, seconds=0) == replace(expected, seconds=0)
+
+
+def test_a_training_that_had_ended_only_hands_out_its_model_again(tmp_path: Path) -> None:
+    first = run(tmp_path)
+    segments = ClipSegments()
+    again = run(tmp_path, segments=segments)
+    assert segments.drawn == 0
+    assert_same_weights(again.model, first.model)
+    assert again.curve == first.curve
+
+
+@pytest.mark.parametrize("difference", [{"settings_hash": "other"}, {"plan": replace(PLAN, seed=1)}])
+def test_a_checkpoint_of_another_training_is_replaced(tmp_path: Path, difference: dict[str, Any]) -> None:
+    run(tmp_path)
+    segments = ClipSegments()
+    run(tmp_path, segments=segments, **difference)
+    assert segments.drawn == PLAN.steps
+
+
+def test_a_file_that_is_no_checkpoint_costs_nothing_but_the_start(tmp_path: Path) -> None:
+    (tmp_path / "checkpoint").write_bytes(b"half a checkpoint")
+    assert saved_plan(tmp_path / "checkpoint") is None
+    assert run(tmp_path).steps == PLAN.steps
+
+
+def test_without_a_checkpoint_there_is_no_saved_plan(tmp_path: Path) -> None:
+    assert saved_plan(tmp_path / "checkpoint") is None
+
+
+def test_nan_in_the_material_fails_with_the_reason(tmp_path: Path) -> None:
+    def spoil(drawn: int, wet: Array) -> None:
+        if drawn == 5:
+            wet[0, 0] = np.nan
+
+    with pytest.raises(TrainingFailed, match="after 5 steps the error of a batch became nan"):
+        run(tmp_path, segments=ClipSegments(spoil))
+
+
+def test_a_training_that_diverges_fails_with_the_reason(tmp_path: Path) -> None:
+    with pytest.raises(TrainingFailed, match=r"after \d+ steps"):
+        run(tmp_path, replace(PLAN, learning_rate=1e30))
+
+
+def test_without_validation_the_last_weights_are_taken_and_nothing_is_claimed(tmp_path: Path) -> None:
+    silence = np.zeros(1000, np.float32)
+    for folder, validation in (("none", []), ("silent", [ValidationPair("s", silence, silence)])):
+        trained = run(tmp_path / folder, validation=validation)
+        assert math.isnan(trained.best_esr_db)
+        assert trained.best_step == PLAN.steps
+        assert all(math.isnan(point.validation_esr_db) for point in trained.curve)
+
+
+def test_a_training_that_is_stopped_keeps_the_best_so_far_and_can_go_on(tmp_path: Path) -> None:
+    segments = ClipSegments()
+    stopped = run(tmp_path, segments=segments, should_stop=lambda: segments.drawn == 20)
+    assert stopped.stopped_early
+    assert not stopped.cut_by_clock
+    assert (stopped.steps, stopped.best_step) == (20, 15)
+    assert_same_weights(run(tmp_path).model, run(tmp_path / "undisturbed").model)
+
+
+def test_a_training_that_is_stopped_before_its_first_validation_is_judged_too(tmp_path: Path) -> None:
+    stopped = run(tmp_path, should_stop=lambda: True)
+    assert (stopped.steps, stopped.best_step) == (0, 0)
+    assert not math.isnan(stopped.best_esr_db)
+
+
+def test_a_cut_by_the_clock_is_told(tmp_path: Path) -> None:
+    trained = run(tmp_path, replace(PLAN, steps=10**9, validate_every=10**9, seconds=0.3))
+    assert trained.cut_by_clock
+    assert 0 < trained.steps < 10**9
+    assert trained.best_step == trained.steps
+
+
+def test_a_warm_start_never_ends_with_less_than_it_had(tmp_path: Path) -> None:
+    def turn_round(_drawn: int, wet: Array) -> None:
+        wet *= -1
+
+    start = run(tmp_path / "before").model
+    trained = run(tmp_path, segments=ClipSegments(turn_round), start=start)
+    assert trained.curve[-1].validation_esr_db > trained.curve[0].validation_esr_db
+    assert trained.best_step == 0
+    assert_same_weights(trained.model, start)
+
+
+def test_a_warm_start_from_another_architecture_is_refused(tmp_path: Path) -> None:
+    start = replace(run(tmp_path / "before").model, id="before")
+    with pytest.raises(ValueError, match="model before has another architecture"):
+        run(tmp_path, architecture=PRESETS["nano"], start=start)
+
+
+def test_progress_tells_step_loss_score_and_time_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trainer, "PROGRESS_SECONDS", 0.0)
+    seen: list[Progress] = []
+    run(tmp_path, on_progress=seen.append)
+    assert [progress.step for progress in seen] == list(range(1, PLAN.steps + 1))
+    assert math.isnan(seen[13].validation_esr_db)
+    assert seen[14].validation_esr_db == seen[20].validation_esr_db < 10
+    assert all(math.isfinite(progress.loss_db) for progress in seen)
+    assert seen[-1].seconds_left == 0
+    assert seen[5].seconds_left > 0
+
+
+def test_a_plan_is_made_from_what_steps_and_validation_cost_here() -> None:
+    short, long = (plan_for(SMALL, ClipSegments(), VALIDATION, seconds, seed=5) for seconds in (20, 2000))
+    assert (short.seed, long.seed) == (5, 5)
+    assert long.steps > 5 * short.steps
+    assert short.validate_every <= short.steps
+    assert 0 < short.seconds < 20
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device here")
+def test_a_device_that_is_not_there_is_an_error_with_the_remedy(tmp_path: Path) -> None:
+    with pytest.raises(
+        TrainingFailed, match='device = "cuda": PyTorch sees no CUDA device; use "auto" or "cpu"'
+    ):
+        run(tmp_path, device="cuda")
