@@ -73,8 +73,9 @@ class Architecture:
     """The shape of a network. Raises ValueError where its arrays do not fit each other."""
 
     arrays: tuple[LayerArray, ...]
-    head_scale: float = 0.02
-    """A constant, not trained. NAM's value: skip sums reach tens while the sound stays near 1."""
+    head_scale: float = 0.1
+    """A constant, not trained. It is how fast the head learns beside the layers: NAM's 0.02 is too slow here,
+    for at equal time the error is 3 to 4 dB larger."""
 
     def __post_init__(self) -> None:
         if not self.arrays:
