@@ -34,6 +34,7 @@ TILE = 512
 ROOM = 4 * TILE
 SKEW = 16
 """Spare columns of every buffer: rows a multiple of 4096 bytes apart would evict each other from a cache."""
+ONE = np.float32(1)
 FAST = {"contract", "nsz"}
 """What the compiler may do to arithmetic: fuse multiply and add, but never change the order of a sum."""
 
@@ -82,7 +83,8 @@ class Buffers(NamedTuple):
     """Where the head writes: the next array's `total`, or the wet sound."""
 
 
-@njit(cache=True, nogil=True, fastmath=FAST)
+# As in NumPy, a division may give inf: a branch for it would keep the compiler from making vectors.
+@njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
 def tanh_rows(z: Array, frames: int) -> None:
     for row in range(z.shape[0]):
         line = z[row, :frames]
@@ -130,6 +132,20 @@ def add_product(weight: Array, x: Array, y: Array, starts: tuple[int, int], fram
             )
 
 
+@njit(cache=True, nogil=True)
+def add(x: Array, y: Array) -> None:
+    """y += x, as long as x."""
+    for t in range(x.shape[0]):
+        y[t] += x[t]
+
+
+@njit(cache=True, nogil=True, fastmath=FAST)
+def set_line(constant: np.float32, factor: np.float32, x: Array, y: Array) -> None:
+    """y = constant + factor x, as long as y."""
+    for t in range(y.shape[0]):
+        y[t] = constant + factor * x[t]
+
+
 @njit(cache=True, nogil=True, fastmath=FAST)
 def run_array(weights: Weights, buffers: Buffers, position: int, frames: int) -> None:
     """One layer array over one tile, whose frames stand from column `position` on in `source` and `dry`."""
@@ -144,16 +160,14 @@ def run_array(weights: Weights, buffers: Buffers, position: int, frames: int) ->
         now, then = position + (taps - 1) * dilation, position + (taps - 1) * weights.dilations[layer + 1]
         for row in range(z.shape[0]):
             bias, mix = weights.conv_bias[layer, row], weights.mix[layer, row]
-            for t in range(frames):
-                z[row, t] = bias + mix * dry[0, position + t]
+            set_line(bias, mix, dry[0, position:], z[row, :frames])
         for tap in range(taps):
             add_product(weights.conv[layer, tap], x, z, (position + tap * dilation, 0), frames)
         tanh_rows(z, frames)
         for row in range(z.shape[0]):
+            add(z[row, :frames], total[row])
             bias = weights.residual_bias[layer, row]
-            for t in range(frames):
-                total[row, t] += z[row, t]
-                after[row, then + t] = x[row, now + t] + bias
+            set_line(bias, ONE, x[row, now:], after[row, then : then + frames])
         add_product(weights.residual[layer], z, after, (0, then), frames)
     for row in range(target.shape[0]):
         target[row, :frames] = weights.head_bias[row]
