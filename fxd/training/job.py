@@ -1,0 +1,80 @@
+"""What a retraining set out to do, kept beside its checkpoint: by it a later one sees whether it may go on.
+
+db/training/job.json                 this
+db/training/checkpoint.safetensors   the trainer's own
+"""
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from fxd.pipeline.files import write_text
+
+JOB_NAME = "job.json"
+CHECKPOINT_NAME = "checkpoint.safetensors"
+MOST_NEW = 0.1
+"""Share of new sound in the set up to which a training that was interrupted goes on. With more of it, the new
+sound would be worse off with the rest of that training than with one of its own."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """A training from its beginning to its decision, over as many processes as it takes."""
+
+    training_id: str
+    """Of the store's record of the process that works on it, or did last."""
+    model_id: str
+    """Of the model to be: made twice, it is still one."""
+    preset: str
+    settings_hash: str
+    seed: int
+    max_minutes: float
+    parent: str | None
+    """The model whose weights it began with."""
+    contents: tuple[str, ...]
+    """Content hashes of all that it can have heard."""
+
+
+def job_folder(db: Path) -> Path:
+    return db / "training"
+
+
+def take_up(folder: Path, wanted: Job, seconds: Mapping[str, float]) -> Job:
+    """The job to work on: the one in `folder`, if it would come to the same as `wanted`, else `wanted`.
+
+    `seconds` is the length of every sound that the set holds today.
+    """
+    earlier = read_job(folder)
+    if earlier is not None and is_continued(earlier, wanted, seconds):
+        heard = tuple(sorted({*earlier.contents, *wanted.contents}))
+        job = replace(earlier, training_id=wanted.training_id, contents=heard)
+    else:
+        drop_job(folder)
+        job = wanted
+    write_text(folder / JOB_NAME, json.dumps(asdict(job), indent=1) + "\n")
+    return job
+
+
+def is_continued(earlier: Job, wanted: Job, seconds: Mapping[str, float]) -> bool:
+    """Whether all that decides over a training is the same, and most of the sound."""
+    own = {name: getattr(earlier, name) for name in ("training_id", "model_id", "contents")}
+    new = sum(seconds[content] for content in set(wanted.contents) - set(earlier.contents))
+    return earlier == replace(wanted, **own) and new <= MOST_NEW * sum(
+        map(seconds.__getitem__, wanted.contents)
+    )
+
+
+def read_job(folder: Path) -> Job | None:
+    """The job in `folder`; None where there is none, or one that another version of fxd wrote."""
+    try:
+        fields = json.loads((folder / JOB_NAME).read_text(encoding="utf-8"))
+        return Job(**fields | {"contents": tuple(fields["contents"])})
+    except (FileNotFoundError, ValueError, TypeError, KeyError):
+        return None
+
+
+def drop_job(folder: Path) -> None:
+    """Forget what `folder` holds: it is finished, or not to be gone on with."""
+    shutil.rmtree(folder, ignore_errors=True)

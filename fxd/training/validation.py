@@ -1,0 +1,64 @@
+"""What a training is judged by: stretches of the validation sounds, which no model ever trains on.
+
+Judging costs time that training could use, so all stretches together stay near five minutes. Many short ones
+tell more than a few long ones, as it is files that differ: of few files up to a minute each is taken, of sixty
+or more 5 seconds each. Where there are more files than fit, those with the lowest content hashes are taken:
+the choice is as good as random, and yet the same from night to night.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from loguru import logger
+
+from fxd.engines.tcn import MODEL_SAMPLE_RATE
+from fxd.store.records import Example
+from fxd.training.pairs import PairSource, Part, is_silent
+from fxd.training.trainer import ValidationPair
+
+TOTAL_SECONDS = 300
+LEAST_SECONDS = 5
+MOST_SECONDS = 60
+TRIES = 5
+"""Stretches that are looked at for one that is not silent, from the beginning of a file."""
+
+
+def validation_pairs(examples: Sequence[Example], source: PairSource) -> list[ValidationPair]:
+    """One mono pair for each validation sound among `examples`, in the order of their content hashes.
+
+    Each begins at rest, as an engine does, even where it was cut from the middle of a file. Silent sounds are
+    left out.
+    """
+    chosen = sorted(
+        (example for example in examples if example.subset == "validation"),
+        key=lambda example: example.content_sha256,
+    )
+    seconds = max(LEAST_SECONDS, min(MOST_SECONDS, TOTAL_SECONDS // max(1, len(chosen))))
+    pairs: list[ValidationPair] = []
+    frames_left = TOTAL_SECONDS * MODEL_SAMPLE_RATE
+    for example in chosen:
+        if frames_left <= 0:
+            break
+        pair = audible_pair(example, source, seconds)
+        if pair is not None:
+            pairs.append(pair)
+            frames_left -= len(pair.dry)
+    return pairs
+
+
+def audible_pair(example: Example, source: PairSource, seconds: int) -> ValidationPair | None:
+    """The first stretch of a sound, in the first of its channels, that is not silent."""
+    for part in stretches(example, seconds):
+        pair = source.pair_at_rest(example, part)
+        if pair is None:
+            return None
+        for dry, wet in zip(*pair, strict=True):
+            if not is_silent(wet):
+                return ValidationPair(example.content_sha256, dry.copy(), wet.copy())
+    logger.info("{} is silent where it was listened to; it judges nothing", example.path)
+    return None
+
+
+def stretches(example: Example, seconds: int) -> Iterator[Part]:
+    for start in range(0, TRIES * seconds, seconds):
+        if start * example.sample_rate < example.frames:
+            yield Part(start, start + seconds)

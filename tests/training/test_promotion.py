@@ -1,0 +1,183 @@
+"""A challenger is promoted only if it is better beyond doubt, on files that neither model knows."""
+
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pytest
+
+from fxd.config import Settings
+from fxd.engines.engine import Array, render
+from fxd.engines.tcn import Tcn, TcnModel
+from fxd.store.records import Example
+from fxd.training.pairs import PairSource
+from fxd.training.promotion import Contender, FileScore, decide, esr_db, score
+from fxd.training.trainer import ValidationPair
+from fxd.training.validation import LEAST_SECONDS, MOST_SECONDS, TOTAL_SECONDS, validation_pairs
+
+RATE = 48_000
+
+
+def contender(model_id: str, levels: Sequence[float], trained_on: Sequence[str] = ()) -> Contender:
+    """A model with these ESRs in dB on file0, file1, ..."""
+    scores = [FileScore(f"file{n}", 1.0, 10 ** (level / 10), 1.0) for n, level in enumerate(levels)]
+    return Contender(model_id, tuple(scores), frozenset(trained_on))
+
+
+CHAMPION_LEVELS = [-30.0, -35.0, -28.0, -40.0, -33.0, -31.0, -36.0, -29.0]
+
+
+def champion(files: int = 8) -> Contender:
+    return contender("old", CHAMPION_LEVELS[:files])
+
+
+def gained(*gains: float) -> Contender:
+    return contender("new", [level - gain for level, gain in zip(CHAMPION_LEVELS, gains, strict=False)])
+
+
+def test_a_clear_gain_on_most_files_promotes() -> None:
+    decision = decide(gained(1.1, 0.9, 1.3, -0.1, 0.8, 1.2, 1.0, 0.7), champion())
+    assert decision.promoted
+    assert decision.interval_db is not None
+    low, high = decision.interval_db
+    assert 0 < low < 0.95 < high
+    assert decision.reason == (
+        "promoted: the new model is 0.95 dB better in the median of 8 files "
+        f"(95 % interval {low:+.2f} to {high:+.2f}; worst file -29.3 dB, before -28.0)"
+    )
+
+
+def test_a_gain_that_could_be_chance_does_not_promote() -> None:
+    decision = decide(gained(1.0, -0.9, 0.3, -1.1, 0.8, -0.2, 0.5, 0.1), champion())
+    assert not decision.promoted
+    assert decision.reason.startswith("kept old: the new model is 0.20 dB better in the median of 8 files")
+
+
+def test_a_worse_model_does_not_promote() -> None:
+    decision = decide(gained(*[-1.0] * 8), champion())
+    assert not decision.promoted
+    assert "1.00 dB worse in the median" in decision.reason
+
+
+def test_one_file_that_got_much_worse_forbids_promotion() -> None:
+    decision = decide(gained(2, 2, -1.2, 2, 2, 2, 2, 2), champion())
+    assert not decision.promoted
+    assert "worst file -26.8 dB, before -28.0, more than 1 dB worse" in decision.reason
+    assert decide(gained(2, 2, -0.8, 2, 2, 2, 2, 2), champion()).promoted
+
+
+def test_with_few_files_every_one_must_be_better() -> None:
+    assert decide(gained(0.5, 0.1, 2), champion(3)).promoted
+    decision = decide(gained(3, 3, 3, 3, -0.1), champion(5))
+    assert not decision.promoted
+    assert "4 of them better" in decision.reason
+    assert decide(gained(3, 3, 3, 3, 3, -0.1), champion(6)).promoted
+
+
+def test_files_that_either_model_trained_on_do_not_count() -> None:
+    new = contender("new", [-50.0, -29.0, -50.0], trained_on=["file0"])
+    old = contender("old", [-30.0, -30.0, -30.0], trained_on=["file2"])
+    decision = decide(new, old)
+    assert [file.content_sha256 for file in decision.files] == ["file1"]
+    assert not decision.promoted
+
+
+def test_without_a_common_file_the_champion_stays_and_it_is_said() -> None:
+    decision = decide(contender("new", [-50.0], trained_on=["file0"]), contender("old", [-30.0]))
+    assert not decision.promoted
+    assert "no validation file that neither model trained on" in decision.reason
+
+
+def test_the_first_model_serves_if_it_is_better_than_silence() -> None:
+    decision = decide(contender("new", [-3.0, 1.0]), None)
+    assert decision.promoted
+    assert decision.reason == "promoted: no model served yet, and its error over 2 files is -0.6 dB"
+    assert not decide(contender("new", [-3.0, 6.0]), None).promoted
+    assert not decide(contender("new", []), None).promoted
+    assert not decide(contender("new", [-9.0], trained_on=["file0"]), None).promoted
+
+
+def test_a_champion_that_cannot_serve_gives_way() -> None:
+    assert decide(contender("new", [-3.0]), contender("old", [math.nan])).promoted
+    decision = decide(contender("new", [-3.0]), None, absence="old is missing")
+    assert decision.reason == "promoted: old is missing, and its error over 1 file is -3.0 dB"
+
+
+@pytest.mark.parametrize("broken", [math.nan, math.inf])
+def test_a_challenger_with_nan_or_inf_is_never_promoted(broken: float) -> None:
+    for old in (champion(2), contender("old", [math.nan] * 2), None):
+        decision = decide(contender("new", [-50.0, broken]), old)
+        assert not decision.promoted
+        assert decision.reason == "kept: the new model gives nan or inf"
+
+
+def test_the_decision_is_the_same_every_time() -> None:
+    gains = np.random.default_rng(0).normal(0.3, 1, 8)
+    assert decide(gained(*gains), champion()) == decide(gained(*gains), champion())
+
+
+@pytest.fixture
+def dry() -> Array:
+    return np.random.default_rng(0).normal(0, 0.3, RATE).astype(np.float32)
+
+
+def test_models_are_judged_through_the_engine_that_serves(
+    make_network: Callable[..., TcnModel], dry: Array
+) -> None:
+    perfect, silent = make_network("perfect", scale=0.5), make_network("silent", scale=0)
+    wet = render(Tcn(perfect), dry[None], RATE)[0]
+    pairs = [ValidationPair("file0", dry, wet), ValidationPair("file1", dry[: RATE // 2], wet[: RATE // 2])]
+    assert [score(perfect, pair).esr_db for pair in pairs] == [-150, -150]
+    by_silence = [score(silent, pair) for pair in pairs]
+    assert [one.esr_db for one in by_silence] == pytest.approx([0, 0], abs=1e-9)
+    assert [one.seconds for one in by_silence] == [1, 0.5]
+
+
+def test_the_error_over_a_set_is_that_of_all_its_energy() -> None:
+    loud, quiet = FileScore("loud", 1, 0.1, 100), FileScore("quiet", 1, 0.9, 0.9)
+    assert esr_db([loud, quiet]) == pytest.approx(10 * math.log10(1 / 100.9))
+    assert math.isnan(esr_db([]))
+
+
+def test_validation_pairs_are_mono_and_begin_at_rest(
+    add_clips: Callable[..., list[Example]], settings: Settings
+) -> None:
+    clips = add_clips("perc_bell", "loop_amen", "loop_electric")
+    source = PairSource(settings.dataset, settings.saturator)
+    pairs = validation_pairs(clips, source)
+    judged = sorted(clip.content_sha256 for clip in clips if clip.subset == "validation")
+    assert [pair.content_sha256 for pair in pairs] == judged
+    for pair in pairs:
+        (clip,) = [clip for clip in clips if clip.content_sha256 == pair.content_sha256]
+        whole = source.pair(clip)
+        assert whole is not None
+        np.testing.assert_array_equal(pair.dry, whole[0][0])
+        np.testing.assert_array_equal(pair.wet, whole[1][0])
+
+
+def test_validation_takes_little_of_many_files_and_never_much(
+    add_sound: Callable[..., Example], settings: Settings
+) -> None:
+    noise = np.random.default_rng(0).normal(0, 0.2, (1, 61 * 8000)).astype(np.float32)
+    example = add_sound(noise, 8000)
+    alike = [
+        Example(**{**vars(example), "content_sha256": f"{n:064x}", "subset": "validation"}) for n in range(70)
+    ]
+    source = PairSource(settings.dataset, settings.saturator)
+    few = validation_pairs(alike[:1], source)
+    assert [len(pair.dry) for pair in few] == [MOST_SECONDS * RATE]
+    many = validation_pairs(alike[::-1], source)
+    assert [len(pair.dry) for pair in many] == [LEAST_SECONDS * RATE] * (TOTAL_SECONDS // LEAST_SECONDS)
+    assert [pair.content_sha256 for pair in many] == [one.content_sha256 for one in alike[:60]]
+
+
+def test_validation_listens_past_silence(add_sound: Callable[..., Example], settings: Settings) -> None:
+    sound = np.zeros((2, 130 * 8000), np.float32)
+    sound[1, 100 * 8000 :] = np.random.default_rng(0).normal(0, 0.2, 30 * 8000)
+    example = Example(**{**vars(add_sound(sound, 8000)), "subset": "validation"})
+    silence = Example(**{**vars(add_sound(sound[:1], 8000)), "subset": "validation"})
+    source = PairSource(settings.dataset, settings.saturator)
+    (pair,) = validation_pairs([example, silence], source)
+    assert pair.content_sha256 == example.content_sha256
+    assert np.abs(pair.wet).max() > 0.1
+    assert source.skipped == {}

@@ -1,0 +1,477 @@
+"""A retraining as a whole: whatever happens, one whole champion serves, and the reason is told."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from itertools import count
+
+import numpy as np
+import pytest
+
+from fxd.config import PathSettings, SaturatorSettings, Settings, TcnSettings, TrainingSettings
+from fxd.engines.settings_hash import settings_hash
+from fxd.engines.tcn import TcnModel
+from fxd.store.examples import add_example
+from fxd.store.records import Example
+from fxd.store.store import Store, open_store
+from fxd.training import retrain as retrain_module
+from fxd.training.due import due
+from fxd.training.job import JOB_NAME, job_folder
+from fxd.training.lock import training_lock
+from fxd.training.models import ModelCard, load_network, read_card, write_model
+from fxd.training.pairs import PairSource
+from fxd.training.plan import Plan
+from fxd.training.promotion import score
+from fxd.training.retrain import AlreadyTraining, Retrained, retrain
+from fxd.training.trainer import Progress
+from fxd.training.validation import validation_pairs
+
+AddClips = Callable[..., list[Example]]
+
+TRAINING_CLIPS = ("loop_electric", "guit_harmonics")
+VALIDATION_CLIPS = ("loop_amen", "loop_breakbeat")
+
+
+class Killed(BaseException):
+    """Stands for kill -9 at one place: nothing after it is done."""
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    return settings.model_copy(update={"tcn": TcnSettings(preset="nano", device="cpu")})
+
+
+@pytest.fixture
+def clips(add_clips: AddClips) -> list[Example]:
+    return add_clips(*TRAINING_CLIPS, *VALIDATION_CLIPS)
+
+
+@pytest.fixture
+def plan(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Fixes the plan of every training, which else the clock decides."""
+
+    def fix(**fields: object) -> None:
+        fixed = Plan(steps=30, validate_every=10, batch=1)
+        monkeypatch.setattr(retrain_module, "plan_for", lambda *_: replace(fixed, **fields))
+
+    fix()
+    return fix
+
+
+@pytest.fixture
+def silent_champion(
+    settings: Settings,
+    store: Store,
+    make_network: Callable[..., TcnModel],
+    make_card: Callable[..., ModelCard],
+) -> str:
+    """The id of a champion that gives silence, so that every network is better."""
+    network = make_network("silent", "feather", scale=0)
+    card = make_card(network, "feather", trained_on=())
+    write_model(settings.paths.models / network.id, network, card)
+    store.add_model(card.record())
+    store.promote(network.id, card.reason, card.created_at)
+    return network.id
+
+
+def run(settings: Settings, store: Store, should_stop: Callable[[], bool] = lambda: False) -> Retrained:
+    return retrain(settings, store, "command", lambda _: None, should_stop)
+
+
+def changed(settings: Settings, **sections: object) -> Settings:
+    return settings.model_copy(update=sections)
+
+
+def assert_tidy(settings: Settings, store: Store) -> None:
+    """Every model folder is whole and known, nothing is half done, and the store says the same as the cards."""
+    folders = sorted(path.name for path in settings.paths.models.iterdir())
+    assert folders == sorted(model.id for model in store.models())
+    for model in store.models():
+        card = read_card(settings.paths.models / model.id)
+        assert (card.reason, card.record().details) == (model.reason, model.details)
+        load_network(settings.paths.models, model.id)
+    assert not job_folder(settings.paths.db).exists()
+    assert all(training.state != "running" for training in store.trainings(100))
+
+
+@pytest.mark.usefixtures("plan")
+def test_the_first_model_is_trained_judged_recorded_and_serves(
+    settings: Settings, store: Store, clips: list[Example]
+) -> None:
+    result = run(settings, store)
+    assert result.state == "promoted"
+    champion = store.champion()
+    assert champion is not None
+    assert champion.id == result.model_id
+    assert champion.reason == result.reason
+    assert result.reason.startswith("promoted: no model served yet, and its error over 2 files is -")
+    card = read_card(settings.paths.models / champion.id)
+    subsets = {
+        subset: {c.content_sha256 for c in clips if c.subset == subset}
+        for subset in ("training", "validation")
+    }
+    assert set(card.trained_on) == subsets["training"]
+    assert {one.content_sha256 for one in card.scores} == subsets["validation"]
+    assert (card.preset, card.parent, card.steps, card.recipe["steps"]) == ("nano", None, 30, 30)
+    assert (card.saturator, card.settings_hash) == (settings.saturator, settings_hash(settings.saturator))
+    assert card.decision["promoted"] is True
+    assert card.environment["libraries"]["torch"]
+    assert card.esr_db is not None
+    assert card.esr_db < 0
+    assert [point["step"] for point in card.curve] == [10, 20, 30]
+    (training,) = store.trainings(10)
+    assert (training.state, training.model_id, training.reason) == ("promoted", champion.id, result.reason)
+    assert training.dataset_seconds == pytest.approx(sum(c.frames / c.sample_rate for c in clips))
+    assert_tidy(settings, store)
+
+
+@pytest.mark.usefixtures("clips")
+def test_the_next_one_begins_with_the_champion_and_knows_what_that_one_heard(
+    settings: Settings, store: Store, plan: Callable[..., None], add_clips: AddClips
+) -> None:
+    first = run(settings, store)
+    assert first.model_id is not None
+    heard_first = read_card(settings.paths.models / first.model_id).trained_on
+    for example in store.contents():
+        if example.content_sha256 in heard_first:
+            store.remove_example(example.content_sha256)
+    (other,) = add_clips("loop_mehackit1")
+    plan(steps=60)
+    second = run(settings, store)
+    assert second.model_id is not None
+    assert second.decision is not None
+    assert second.decision.champion == first.model_id
+    card = read_card(settings.paths.models / second.model_id)
+    assert card.parent == first.model_id
+    assert card.trained_on == tuple(sorted({*heard_first, other.content_sha256}))
+    assert_tidy(settings, store)
+
+
+@pytest.mark.usefixtures("clips")
+def test_a_better_challenger_is_promoted_and_a_worse_one_is_kept(
+    settings: Settings, store: Store, plan: Callable[..., None]
+) -> None:
+    first = run(settings, store)
+    plan(steps=150)
+    second = run(settings, store)
+    assert second.state == "promoted"
+    assert second.reason.startswith("promoted: the new model is ")
+    plan(steps=2)
+    third = run(changed(settings, tcn=TcnSettings(preset="feather")), store)
+    assert third.state == "kept"
+    assert third.reason.startswith(f"kept {second.model_id}: the new model is ")
+    assert [promotion.model_id for promotion in store.promotions()] == [second.model_id, first.model_id]
+    assert [training.state for training in store.trainings(3)] == ["kept", "promoted", "promoted"]
+    assert_tidy(settings, store)
+
+
+@pytest.mark.usefixtures("clips")
+def test_a_training_that_finds_nothing_better_says_so(
+    settings: Settings, store: Store, plan: Callable[..., None]
+) -> None:
+    first = run(settings, store)
+    plan(learning_rate=0.0)
+    second = run(settings, store)
+    assert second.state == "kept"
+    assert second.reason == f"kept {first.model_id}: 30 steps from its weights brought nothing better"
+    assert_tidy(settings, store)
+
+
+@pytest.mark.usefixtures("plan", "clips")
+def test_a_champion_of_other_settings_is_judged_by_those_of_today(settings: Settings, store: Store) -> None:
+    first = run(settings, store)
+    other = changed(settings, saturator=SaturatorSettings(drive=0.2, output_gain=2))
+    second = run(other, store)
+    card = read_card(settings.paths.models / str(second.model_id))
+    assert (card.parent, card.settings_hash) == (None, settings_hash(other.saturator))
+    champion = load_network(settings.paths.models, str(first.model_id))
+    pairs = validation_pairs(store.contents(), PairSource(settings.dataset, other.saturator))
+    assert second.decision is not None
+    assert [file.champion_esr_db for file in second.decision.files] == pytest.approx(
+        [score(champion, pair).esr_db for pair in pairs]
+    )
+
+
+@pytest.mark.usefixtures("plan", "clips")
+def test_a_champion_that_is_lost_gives_way(settings: Settings, store: Store) -> None:
+    first = run(settings, store)
+    (settings.paths.models / str(first.model_id) / "weights.safetensors").unlink()
+    second = run(settings, store)
+    assert second.state == "promoted"
+    assert f"{first.model_id}, which should serve, cannot be read" in second.reason
+
+
+@pytest.mark.usefixtures("clips")
+def test_the_budget_in_minutes_becomes_the_plan(settings: Settings, store: Store) -> None:
+    result = run(changed(settings, training=TrainingSettings(max_minutes=0.05)), store)
+    assert result.model_id is not None
+    card = read_card(settings.paths.models / result.model_id)
+    assert 0 < card.recipe["seconds"] < 3
+    assert card.recipe["max_minutes"] == 0.05
+    assert 1 <= card.steps <= card.recipe["steps"]
+
+
+# What cannot be trained
+
+
+def test_an_empty_set_fails_with_a_reason(settings: Settings, store: Store) -> None:
+    result = run(settings, store)
+    assert (result.state, result.model_id) == ("failed", None)
+    assert (
+        result.reason == "failed: the training set is empty: no file has been processed that is for training"
+    )
+    (training,) = store.trainings(1)
+    assert (training.state, training.reason) == ("failed", result.reason)
+    assert_tidy(settings, store)
+
+
+def test_nothing_but_silence_fails_with_a_reason(
+    settings: Settings, store: Store, add_sound: Callable[..., Example]
+) -> None:
+    lengths = count(1000)
+    while add_sound(np.zeros((1, next(lengths)), np.float32)).subset == "validation":
+        pass
+    assert run(settings, store).reason == "failed: the training set holds nothing but silence"
+
+
+@pytest.mark.usefixtures("plan")
+def test_without_a_validation_sound_nothing_is_trained(
+    settings: Settings, store: Store, add_clips: AddClips
+) -> None:
+    add_clips(*TRAINING_CLIPS)
+    result = run(settings, store)
+    assert (result.state, result.model_id) == ("kept", None)
+    assert "no validation sound" in result.reason
+    assert_tidy(settings, store)
+
+
+@pytest.mark.usefixtures("clips")
+def test_a_training_that_diverges_leaves_the_champion(
+    settings: Settings, store: Store, plan: Callable[..., None]
+) -> None:
+    first = run(settings, store)
+    plan(learning_rate=1e30)
+    second = run(settings, store)
+    assert second.state == "failed"
+    assert "steps" in second.reason
+    champion = store.champion()
+    assert champion is not None
+    assert champion.id == first.model_id
+    assert_tidy(settings, store)
+
+
+@pytest.mark.usefixtures("plan", "clips")
+def test_a_full_disk_leaves_the_champion(
+    settings: Settings, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(retrain_module, "write_model", full)
+    result = run(settings, store)
+    assert (result.state, store.champion()) == ("failed", None)
+    assert "No space left on device" in result.reason
+    assert_tidy(settings, store)
+
+
+@pytest.mark.usefixtures("plan")
+def test_a_lost_sound_is_left_out(settings: Settings, store: Store, clips: list[Example]) -> None:
+    (settings.dataset / clips[0].path).unlink()
+    result = run(settings, store)
+    card = read_card(settings.paths.models / str(result.model_id))
+    assert card.trained_on == (clips[1].content_sha256,)
+
+
+@pytest.mark.usefixtures("plan")
+def test_a_set_above_its_limit_is_trimmed_first(
+    settings: Settings, store: Store, clips: list[Example]
+) -> None:
+    limit = (sum(clip.bytes for clip in clips) - 1) / 1e9
+    result = run(changed(settings, training=TrainingSettings(max_dataset_gb=limit)), store)
+    assert result.state == "promoted"
+    assert store.contents() == clips[1:]
+
+
+# Interrupted, and gone on with
+
+
+@contextmanager
+def second_home(settings: Settings, store: Store) -> Iterator[tuple[Settings, Store]]:
+    """Another home with the same training set."""
+    root = settings.paths.db.parent.parent / "second"
+    paths = PathSettings(**{name: root / name for name in PathSettings.model_fields})
+    other = changed(settings, paths=paths)
+    shutil.copytree(settings.dataset, other.dataset)
+    with open_store(other.database_url) as opened:
+        with opened.write() as connection:
+            for example in store.contents():
+                add_example(connection, example)
+        yield other, opened
+
+
+@pytest.mark.usefixtures("clips")
+def test_a_stopped_training_goes_on_and_comes_to_the_same_model(
+    settings: Settings, store: Store, plan: Callable[..., None]
+) -> None:
+    with second_home(settings, store) as (other, other_store):
+        uninterrupted = run(other, other_store)
+        expected = load_network(other.paths.models, str(uninterrupted.model_id))
+    calls = count()
+    stopped = run(settings, store, lambda: next(calls) > 15)
+    assert stopped.state == "stopped"
+    assert re.fullmatch(r"stopped after \d+ of 30 steps; the next retraining goes on with it", stopped.reason)
+    assert store.champion() is None
+    assert due(store, settings, datetime.now(UTC)).due
+    job = json.loads((job_folder(settings.paths.db) / JOB_NAME).read_text())
+    plan(steps=99)
+    resumed = run(settings, store)
+    assert resumed.model_id == job["model_id"]
+    found = load_network(settings.paths.models, job["model_id"])
+    for name, tensor in expected.weights.items():
+        np.testing.assert_array_equal(found.weights[name], tensor)
+    assert [training.state for training in store.trainings(2)] == ["promoted", "stopped"]
+    assert_tidy(settings, store)
+
+
+@pytest.mark.usefixtures("clips")
+@pytest.mark.parametrize("what", ["saturator", "preset", "seed", "sound"])
+def test_a_training_of_something_else_is_not_gone_on_with(
+    settings: Settings, store: Store, plan: Callable[..., None], add_clips: AddClips, what: str
+) -> None:
+    calls = count()
+    run(settings, store, lambda: next(calls) > 15)
+    job = json.loads((job_folder(settings.paths.db) / JOB_NAME).read_text())
+    plan(steps=5)
+    if what == "sound":
+        add_clips("loop_mehackit1")
+    sections = {
+        "saturator": {"saturator": SaturatorSettings(drive=2)},
+        "preset": {"tcn": TcnSettings(preset="feather")},
+        "seed": {"training": TrainingSettings(seed=1)},
+        "sound": {},
+    }
+    result = run(changed(settings, **sections[what]), store)
+    assert result.state == "promoted"
+    assert result.model_id != job["model_id"]
+    assert read_card(settings.paths.models / str(result.model_id)).steps == 5
+    assert_tidy(settings, store)
+
+
+@pytest.mark.usefixtures("plan", "clips")
+@pytest.mark.parametrize(
+    ("place", "where"),
+    [
+        ("train", "before"),
+        ("train", "after"),
+        ("write_model", "before"),
+        ("write_model", "after"),
+        ("add_model", "after"),
+        ("promote", "after"),
+        ("finish_training", "after"),
+    ],
+)
+def test_a_kill_at_any_place_leaves_a_whole_champion(
+    settings: Settings,
+    store: Store,
+    silent_champion: str,
+    monkeypatch: pytest.MonkeyPatch,
+    place: str,
+    where: str,
+) -> None:
+    with monkeypatch.context() as patch:
+        kill_at(patch, store, place, where)
+        with pytest.raises(Killed):
+            run(settings, store)
+    champion = store.champion()
+    assert champion is not None
+    load_network(settings.paths.models, champion.id)
+    decided = place in ("promote", "finish_training")
+    assert (champion.id == silent_champion) == (not decided)
+
+    assert run(settings, store).state in ("promoted", "kept")
+    assert store.trainings(2)[1].state == ("promoted" if decided else "stopped")
+    # The model that was under way is finished, not made a second time.
+    assert len(store.models()) == (3 if decided else 2)
+    assert_tidy(settings, store)
+
+
+def kill_at(patch: pytest.MonkeyPatch, store: Store, place: str, where: str) -> None:
+    """Let a retraining be killed before or after it calls a function of this name."""
+    owner = store if hasattr(store, place) else retrain_module
+    original = getattr(owner, place)
+
+    def killing(*args: object, **names: object) -> None:
+        if where == "after":
+            original(*args, **names)
+        raise Killed
+
+    patch.setattr(owner, place, killing)
+
+
+CHILD = """
+import sys, time
+from pathlib import Path
+from fxd.config import Settings
+from fxd.store.store import open_store
+from fxd.training import retrain as module, trainer
+from fxd.training.pairs import PairSource
+from fxd.training.plan import Plan
+from fxd.training.promotion import score
+
+settings = Settings.model_validate_json(sys.argv[1])
+trainer.CHECKPOINT_SECONDS = 0.0
+module.plan_for = lambda *_: Plan(steps=60, validate_every=100, batch=1)
+steps = 0
+
+def hang() -> bool:
+    global steps
+    steps += 1
+    if steps > 30:
+        print("trained", flush=True)
+        time.sleep(600)
+    return False
+
+with open_store(settings.database_url) as store:
+    module.retrain(settings, store, "command", lambda _: None, hang)
+"""
+
+
+@pytest.mark.usefixtures("clips")
+def test_a_killed_process_gives_way_and_its_training_goes_on(settings: Settings, store: Store) -> None:
+    command = [sys.executable, "-c", CHILD, settings.model_dump_json(by_alias=True)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "trained\n"
+        with pytest.raises(
+            AlreadyTraining, match=f"process {child.pid} is retraining in this home, since 20"
+        ):
+            run(settings, store)
+        child.send_signal(signal.SIGKILL)
+    job = json.loads((job_folder(settings.paths.db) / JOB_NAME).read_text())
+    first_steps: list[int] = []
+
+    def watch(progress: Progress) -> None:
+        first_steps.append(progress.step)
+
+    result = retrain(settings, store, "command", watch, lambda: False)
+    assert result.model_id == job["model_id"]
+    assert first_steps[0] > 25
+    assert [(training.state, training.reason[:6]) for training in store.trainings(2)] == [
+        ("promoted", "promot"),
+        ("stopped", "killed"),
+    ]
+    assert_tidy(settings, store)
+
+
+def test_the_lock_is_free_again_after_a_retraining(settings: Settings, store: Store) -> None:
+    with training_lock(settings.paths.db), pytest.raises(AlreadyTraining, match=f"process {os.getpid()} is"):
+        run(settings, store)
+    assert run(settings, store).state == "failed"
