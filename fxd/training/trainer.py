@@ -66,7 +66,7 @@ class Trained:
     best_step: int
     """After which the weights of `model` were the network's."""
     best_esr_db: float
-    """Of `model` over the validation pairs; nan where there were none: then the last weights were taken."""
+    """Of `model` over the validation pairs; nan where there was none yet: then the last weights were taken."""
     seconds: float
     curve: tuple[CurvePoint, ...]
     device: str
@@ -156,7 +156,7 @@ def train(
 
     `checkpoint` is written every 20 seconds and at the end; where it is of this very training (same model id,
     settings, architecture and plan) it is gone on from, else it is replaced. `start` gives the first weights.
-    Without validation pairs the last weights are taken, and the score is nan.
+    Without a validation the last weights are taken, and the score is nan.
     Raises TrainingFailed where the network broke, ValueError where `start` has another architecture.
     """
     course = Course(
@@ -166,7 +166,8 @@ def train(
     if (saved is None or not course.restore(saved)) and start is not None:
         begin_from(course, start, validation)
     stopped = run(course, segments, validation, checkpoint, on_progress, should_stop)
-    if not stopped or course.best is None:
+    # Whoever asked for an end wants it now; a validation may take many seconds.
+    if not stopped:
         course.validate(validation)
     course.save(checkpoint)
     best = course.best or Best(course.step, math.nan, course.learner.network.weights())

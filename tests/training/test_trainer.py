@@ -178,10 +178,11 @@ def test_a_training_that_is_stopped_keeps_the_best_so_far_and_can_go_on(tmp_path
     assert_same_weights(run(tmp_path).model, run(tmp_path / "undisturbed").model)
 
 
-def test_a_training_that_is_stopped_before_its_first_validation_is_judged_too(tmp_path: Path) -> None:
-    stopped = run(tmp_path, should_stop=lambda: True)
-    assert (stopped.steps, stopped.best_step) == (0, 0)
-    assert not math.isnan(stopped.best_esr_db)
+def test_a_training_that_is_stopped_before_its_first_validation_claims_nothing(tmp_path: Path) -> None:
+    segments = ClipSegments()
+    stopped = run(tmp_path, segments=segments, should_stop=lambda: segments.drawn == 4)
+    assert (stopped.steps, stopped.best_step, stopped.curve) == (4, 4, ())
+    assert math.isnan(stopped.best_esr_db)
 
 
 def test_a_cut_by_the_clock_is_told(tmp_path: Path) -> None:
