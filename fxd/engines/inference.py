@@ -269,9 +269,9 @@ class TcnStream:
         self.streams = [MonoStream(model) for _ in range(channels)]
         self.detour = Detour(sample_rate, model.sample_rate, channels)
         self.latency = self.detour.latency
-        # Before the first frame the network answered silence, and its answer need not be silence. Asking for
-        # it also compiles the kernel, which nobody should count as processing time.
-        self.detour.back.history[:] = self.run(np.zeros((channels, 1), np.float32))
+        # Silence changes nothing where silence was, but it compiles the kernel: nobody should count that as
+        # processing time.
+        self.run(np.zeros((channels, 1), np.float32))
 
     def process(self, block: Array) -> Array:
         """The next output for the next input, both float32 [channels, frames]."""
