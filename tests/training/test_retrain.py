@@ -12,17 +12,21 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import count
+from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
+from fxd.audio import ContentHash
 from fxd.config import PathSettings, SaturatorSettings, Settings, TcnSettings, TrainingSettings
 from fxd.engines.settings_hash import settings_hash
 from fxd.engines.tcn import TcnModel
 from fxd.store.examples import add_example
-from fxd.store.records import Example
+from fxd.store.records import Example, Subset
 from fxd.store.store import Store, open_store
 from fxd.training import retrain as retrain_module
+from fxd.training.dataset import subset_of
 from fxd.training.due import due
 from fxd.training.job import JOB_NAME, job_folder
 from fxd.training.lock import training_lock
@@ -34,10 +38,9 @@ from fxd.training.retrain import AlreadyTraining, Retrained, retrain
 from fxd.training.trainer import Progress
 from fxd.training.validation import validation_pairs
 
-AddClips = Callable[..., list[Example]]
+AddExcerpt = Callable[..., Example]
 
-TRAINING_CLIPS = ("loop_electric", "guit_harmonics")
-VALIDATION_CLIPS = ("loop_amen", "loop_breakbeat")
+CLIPS = Path(__file__).parent.parent / "audio"
 
 
 class Killed(BaseException):
@@ -50,8 +53,27 @@ def settings(settings: Settings) -> Settings:
 
 
 @pytest.fixture
-def clips(add_clips: AddClips) -> list[Example]:
-    return add_clips(*TRAINING_CLIPS, *VALIDATION_CLIPS)
+def add_excerpt(add_sound: Callable[..., Example]) -> Callable[..., Example]:
+    """Puts half a second of a clip into the training set, from where its content falls into the subset."""
+
+    def add(clip: str, subset: Subset = "training") -> Example:
+        sound, sample_rate = soundfile.read(CLIPS / f"{clip}.flac", dtype="float32", always_2d=True)
+        for start in count(0, 100):
+            excerpt = sound[start : start + sample_rate // 2].T
+            content = ContentHash(sample_rate, len(excerpt))
+            content.update(excerpt)
+            if subset_of(content.hexdigest()) == subset:
+                return add_sound(excerpt, sample_rate)
+        raise AssertionError
+
+    return add
+
+
+@pytest.fixture
+def clips(add_excerpt: AddExcerpt) -> list[Example]:
+    """Two sounds for training, then two for validation."""
+    training = [add_excerpt("loop_electric"), add_excerpt("guit_harmonics")]
+    return training + [add_excerpt(clip, "validation") for clip in ("loop_amen", "loop_breakbeat")]
 
 
 @pytest.fixture
@@ -135,7 +157,7 @@ def test_the_first_model_is_trained_judged_recorded_and_serves(
 
 @pytest.mark.usefixtures("clips")
 def test_the_next_one_begins_with_the_champion_and_knows_what_that_one_heard(
-    settings: Settings, store: Store, plan: Callable[..., None], add_clips: AddClips
+    settings: Settings, store: Store, plan: Callable[..., None], add_excerpt: AddExcerpt
 ) -> None:
     first = run(settings, store)
     assert first.model_id is not None
@@ -143,7 +165,7 @@ def test_the_next_one_begins_with_the_champion_and_knows_what_that_one_heard(
     for example in store.contents():
         if example.content_sha256 in heard_first:
             store.remove_example(example.content_sha256)
-    (other,) = add_clips("loop_mehackit1")
+    other = add_excerpt("loop_mehackit1")
     plan(steps=60)
     second = run(settings, store)
     assert second.model_id is not None
@@ -244,9 +266,9 @@ def test_nothing_but_silence_fails_with_a_reason(
 
 @pytest.mark.usefixtures("plan")
 def test_without_a_validation_sound_nothing_is_trained(
-    settings: Settings, store: Store, add_clips: AddClips
+    settings: Settings, store: Store, add_excerpt: AddExcerpt
 ) -> None:
-    add_clips(*TRAINING_CLIPS)
+    add_excerpt("loop_electric")
     result = run(settings, store)
     assert (result.state, result.model_id) == ("kept", None)
     assert "no validation sound" in result.reason
@@ -344,14 +366,14 @@ def test_a_stopped_training_goes_on_and_comes_to_the_same_model(
 @pytest.mark.usefixtures("clips")
 @pytest.mark.parametrize("what", ["saturator", "preset", "seed", "sound"])
 def test_a_training_of_something_else_is_not_gone_on_with(
-    settings: Settings, store: Store, plan: Callable[..., None], add_clips: AddClips, what: str
+    settings: Settings, store: Store, plan: Callable[..., None], add_excerpt: AddExcerpt, what: str
 ) -> None:
     calls = count()
     run(settings, store, lambda: next(calls) > 15)
     job = json.loads((job_folder(settings.paths.db) / JOB_NAME).read_text())
     plan(steps=5)
     if what == "sound":
-        add_clips("loop_mehackit1")
+        add_excerpt("loop_mehackit1")
     sections = {
         "saturator": {"saturator": SaturatorSettings(drive=2)},
         "preset": {"tcn": TcnSettings(preset="feather")},
