@@ -5,43 +5,111 @@ in five of them is for validation, as everywhere, and stays unheard, so that lat
 the factory model from the first day.
 """
 
-from datetime import UTC, datetime
+import argparse
+import sys
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from fxd.audio import ContentHash, dry_format, open_reader, open_writer
-from fxd.config import Settings
-from fxd.engines.settings_hash import settings_hash
-from fxd.pipeline.files import appear, make_folder
-from fxd.store.examples import add_example
-from fxd.store.records import Example
-from fxd.store.store import Store
-from fxd.training.dataset import dry_path, subset_of
+from fxd.audio import AudioError
+from fxd.config import (
+    DatabaseSettings,
+    PathSettings,
+    Preset,
+    SaturatorSettings,
+    Settings,
+    TcnSettings,
+    TrainingSettings,
+)
+from fxd.engines.tcn import PRESETS
+from fxd.factory import DEFAULT_PRESET, FACTORY
+from fxd.factory.clips import add_clip
+from fxd.store.store import open_store
+from fxd.training.models import ModelCard, load_network, model_folder, read_card, write_model
+from fxd.training.retrain import retrain
+from fxd.training.trainer import Progress
+
+CLIPS = Path(__file__).parents[2] / "tests" / "audio"
 
 
-def add_clip(store: Store, settings: Settings, clip: Path) -> Example:
-    """Put a sound file into the training set of a home, as the daemon does after it has processed one."""
-    make_folder(settings.dataset)
-    with open_reader(clip) as reader:
-        container, subtype, suffix = dry_format(reader)
-        content = ContentHash(reader.sample_rate, reader.channels)
-        incoming = settings.dataset / f".incoming{suffix}"
-        with open_writer(incoming, reader.sample_rate, reader.channels, subtype, container=container) as dry:
-            for block in reader.blocks():
-                content.update(block)
-                dry.write(block)
-    final = dry_path(settings.dataset, content.hexdigest(), suffix)
-    appear(incoming, final)
-    example = Example(
-        content_sha256=content.hexdigest(),
-        settings_hash=settings_hash(settings.saturator),
-        subset=subset_of(content.hexdigest()),
-        path=str(final.relative_to(settings.dataset)),
-        sample_rate=reader.sample_rate,
-        channels=reader.channels,
-        frames=dry.frames,
-        bytes=final.stat().st_size,
-        added_at=datetime.now(UTC),
+class FactoryFailed(Exception):
+    """The training brought no model; the message says why."""
+
+
+def make(clips: Sequence[Path], preset: Preset, minutes: float, folder: Path) -> ModelCard:
+    """Train a model of `preset` on `clips` from zero, with the default saturator, into `folder`.
+
+    Raises FactoryFailed where no model came of it; then `folder` is left as it was.
+    """
+    with TemporaryDirectory(prefix="fxd-factory-") as root:
+        settings = factory_settings(Path(root), preset, minutes)
+        with open_store(settings.database_url) as store:
+            for clip in clips:
+                try:
+                    add_clip(store, settings, clip)
+                except AudioError as error:
+                    raise FactoryFailed(f"{clip}: {error}") from error
+            result = retrain(settings, store, "command", show_progress(), lambda: False)
+        if result.state != "promoted" or result.model_id is None:
+            raise FactoryFailed(result.reason)
+        card = read_card(model_folder(settings.paths.models, result.model_id))
+        network = load_network(settings.paths.models, result.model_id)
+    # The host is nobody's business: this card is published.
+    card = card.model_copy(update={"origin": "factory", "environment": card.environment | {"host": ""}})
+    write_model(folder, network, card)
+    return card
+
+
+def factory_settings(root: Path, preset: Preset, minutes: float) -> Settings:
+    """The defaults, whatever variables are set here, in a home at `root`."""
+    return Settings(
+        paths=PathSettings(**{name: root / name for name in PathSettings.model_fields}),
+        saturator=SaturatorSettings(),
+        tcn=TcnSettings(preset=preset),
+        training=TrainingSettings(max_minutes=minutes),
+        database=DatabaseSettings(),
     )
-    with store.write() as connection:
-        add_example(connection, example)
-    return example
+
+
+def show_progress() -> Callable[[Progress], None]:
+    """Prints how far the training is, every ten seconds."""
+    due = time.monotonic()
+
+    def show(progress: Progress) -> None:
+        nonlocal due
+        if time.monotonic() >= due or progress.step == progress.steps:
+            due = time.monotonic() + 10
+            print(
+                f"step {progress.step} of {progress.steps}, loss {progress.loss_db:.1f} dB, "
+                f"validation {progress.validation_esr_db:.1f} dB, {progress.seconds_left:.0f} s left",
+                flush=True,
+            )
+
+    return show
+
+
+def main(arguments: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser("python -m fxd.factory.make", description="Makes a factory model.")
+    parser.add_argument("--minutes", type=float, default=20, help="time budget (20)")
+    parser.add_argument("--preset", choices=PRESETS, default=DEFAULT_PRESET, help=f"({DEFAULT_PRESET})")
+    parser.add_argument(
+        "--into", type=Path, default=FACTORY, help="folder that gets a folder named by the preset"
+    )
+    parser.add_argument("clips", type=Path, nargs="*", help="sound files (those of tests/audio)")
+    options = parser.parse_args(arguments)
+    clips = options.clips or sorted(CLIPS.glob("*.flac"))
+    try:
+        card = make(clips, options.preset, options.minutes, options.into / options.preset)
+    except (FactoryFailed, OSError) as error:
+        print(f"no factory model was made: {error}", file=sys.stderr)
+        return 1
+    print(
+        f"{options.into / options.preset}: {card.id}, {card.steps} steps, "
+        f"{card.esr_db:.1f} dB over {len(card.scores)} clips that it never heard"
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -25,6 +25,7 @@ from loguru import logger
 
 from fxd.config import Settings
 from fxd.engines.engine import render
+from fxd.engines.saturator import Saturator
 from fxd.engines.settings_hash import settings_hash
 from fxd.engines.tcn import MODEL_SAMPLE_RATE, PRESETS, Architecture, Tcn, TcnModel
 from fxd.store.records import Training, TrainingState
@@ -35,7 +36,7 @@ from fxd.training.dataset import trim_dataset
 from fxd.training.job import CHECKPOINT_NAME, Job, drop_job, job_folder, read_job, take_up
 from fxd.training.lock import AlreadyTraining, training_lock
 from fxd.training.models import model_folder, new_model_id, remove_leftovers, write_model
-from fxd.training.pairs import PairSource
+from fxd.training.pairs import PairSource, resampled
 from fxd.training.pool import NothingToLearn, TrainingSet
 from fxd.training.promotion import Contender, Decision, FileScore, decide, score
 from fxd.training.trainer import (
@@ -88,6 +89,7 @@ def retrain(
             uuid4().hex, datetime.now(UTC), trigger, "running", dataset_seconds=store.dataset_seconds()
         )
         store.begin_training(training)
+        warm_up(settings)
         try:
             result = Retraining(settings, store, training.id, on_progress, should_stop).run()
         except Stopped as stop:
@@ -263,13 +265,22 @@ class Retraining:
         return tuple(scores)
 
 
+def silent_engine(architecture: Architecture) -> Tcn:
+    weights = {name: np.zeros(shape, np.float32) for name, shape in architecture.shapes().items()}
+    return Tcn(TcnModel("silent", architecture, "", weights))
+
+
+def warm_up(settings: Settings) -> None:
+    """Have the machine compile what it compiles on first use: half a minute that is not the training's."""
+    moment = resampled([np.zeros((1, 441), np.float32)], 44_100, 1)
+    render(Saturator(settings.saturator), moment, MODEL_SAMPLE_RATE)
+    render(silent_engine(PRESETS[settings.tcn.preset]), moment, MODEL_SAMPLE_RATE)
+
+
 def judging_seconds(architecture: Architecture, pairs: Sequence[ValidationPair]) -> float:
     """How long a network of this shape will take for all pairs, measured with one that is silent."""
-    weights = {name: np.zeros(shape, np.float32) for name, shape in architecture.shapes().items()}
-    engine = Tcn(TcnModel("silent", architecture, "", weights))
     frames = sum(len(pair.dry) for pair in pairs)
     trial = np.zeros((1, min(frames, 2 * MODEL_SAMPLE_RATE)), np.float32)
-    render(engine, trial[:, :1], MODEL_SAMPLE_RATE)  # compiles
     began = time.monotonic()
-    render(engine, trial, MODEL_SAMPLE_RATE)
+    render(silent_engine(architecture), trial, MODEL_SAMPLE_RATE)
     return (time.monotonic() - began) * frames / trial.shape[1]

@@ -14,7 +14,7 @@ from fxd.config import PathSettings, Settings
 from fxd.engines.engine import Array
 from fxd.engines.settings_hash import settings_hash
 from fxd.engines.tcn import PRESETS, TcnModel
-from fxd.factory.make import add_clip
+from fxd.factory.clips import add_clip
 from fxd.store.records import Example
 from fxd.store.store import Store, open_store
 from fxd.training.models import ModelCard, Score

@@ -1,0 +1,42 @@
+"""Sound files into a training set, without the daemon: what the factory models are made from."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from fxd.audio import ContentHash, dry_format, open_reader, open_writer
+from fxd.config import Settings
+from fxd.engines.settings_hash import settings_hash
+from fxd.pipeline.files import appear, make_folder
+from fxd.store.examples import add_example
+from fxd.store.records import Example
+from fxd.store.store import Store
+from fxd.training.dataset import dry_path, subset_of
+
+
+def add_clip(store: Store, settings: Settings, clip: Path) -> Example:
+    """Put a sound file into the training set of a home, as the daemon does after it has processed one."""
+    make_folder(settings.dataset)
+    with open_reader(clip) as reader:
+        container, subtype, suffix = dry_format(reader)
+        content = ContentHash(reader.sample_rate, reader.channels)
+        incoming = settings.dataset / f".incoming{suffix}"
+        with open_writer(incoming, reader.sample_rate, reader.channels, subtype, container=container) as dry:
+            for block in reader.blocks():
+                content.update(block)
+                dry.write(block)
+    final = dry_path(settings.dataset, content.hexdigest(), suffix)
+    appear(incoming, final)
+    example = Example(
+        content_sha256=content.hexdigest(),
+        settings_hash=settings_hash(settings.saturator),
+        subset=subset_of(content.hexdigest()),
+        path=str(final.relative_to(settings.dataset)),
+        sample_rate=reader.sample_rate,
+        channels=reader.channels,
+        frames=dry.frames,
+        bytes=final.stat().st_size,
+        added_at=datetime.now(UTC),
+    )
+    with store.write() as connection:
+        add_example(connection, example)
+    return example
