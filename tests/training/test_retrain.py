@@ -425,6 +425,35 @@ def test_a_kill_at_any_place_leaves_a_whole_champion(
     assert_tidy(settings, store)
 
 
+@pytest.mark.usefixtures("plan", "clips", "silent_champion")
+def test_a_model_that_nobody_knew_yet_is_removed(
+    settings: Settings, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        kill_at(patch, store, "write_model", "after")
+        with pytest.raises(Killed):
+            run(settings, store)
+    assert len(list(settings.paths.models.iterdir())) == 2
+    run(changed(settings, training=TrainingSettings(seed=1)), store)
+    assert_tidy(settings, store)
+
+
+@pytest.mark.usefixtures("clips")
+def test_a_training_that_was_decided_is_not_gone_on_with(
+    settings: Settings, store: Store, plan: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(settings, store)
+    plan(learning_rate=0.0)
+    with monkeypatch.context() as patch:
+        kill_at(patch, store, "finish_training", "after")
+        with pytest.raises(Killed):
+            run(settings, store)
+    assert store.trainings(1)[0].state == "kept"
+    run(settings, store)
+    assert len(store.models()) == 3
+    assert_tidy(settings, store)
+
+
 def kill_at(patch: pytest.MonkeyPatch, store: Store, place: str, where: str) -> None:
     """Let a retraining be killed before or after it calls a function of this name."""
     owner = store if hasattr(store, place) else retrain_module
