@@ -102,7 +102,7 @@ def decide(
 ) -> Decision:
     """Whether the challenger is promoted; `absence` says why there is no champion to compare it with."""
     if not np.isfinite([one.error_energy for one in challenger.scores]).all():
-        return Decision(False, "kept: the new model gives nan or inf")
+        return Decision(False, "the new model gives nan or inf")
     if champion is not None and not np.isfinite([one.error_energy for one in champion.scores]).all():
         absence = f"{champion.id} gives nan or inf"
         champion = None
@@ -110,7 +110,7 @@ def decide(
         return decide_alone(challenger, absence)
     files = compare(challenger, champion)
     if not files:
-        reason = "kept: there is no validation file that neither model trained on, so nothing can be compared"
+        reason = "there is no validation file that neither model trained on, so nothing can be compared"
         return Decision(False, reason, champion.id)
     return decide_between(champion.id, files)
 
@@ -119,12 +119,12 @@ def decide_alone(challenger: Contender, absence: str) -> Decision:
     """Any network that is better than silence, whose error is 0 dB, is better than none."""
     scores = [one for one in challenger.scores if one.content_sha256 not in challenger.trained_on]
     if not scores:
-        return Decision(False, "kept: there is no validation file to judge the new model by")
+        return Decision(False, "there is no validation file to judge the new model by")
     level = esr_db(scores)
     error = f"its error over {counted(len(scores))} is {level:.1f} dB"
     if level < 0:
-        return Decision(True, f"promoted: {absence}, and {error}")
-    return Decision(False, f"kept: {absence}, but {error}, no better than silence")
+        return Decision(True, f"{absence}, and {error}")
+    return Decision(False, f"{absence}, but {error}, no better than silence")
 
 
 def compare(challenger: Contender, champion: Contender) -> tuple[Comparison, ...]:
@@ -149,18 +149,15 @@ def decide_between(champion: str, files: tuple[Comparison, ...]) -> Decision:
     clear = bool(gains.min() > 0) if few else interval[0] > 0
     guarded = worst_after <= worst_before + WORST_FILE_MARGIN_DB
 
-    change = (
-        f"{abs(median):.2f} dB {'better' if median > 0 else 'worse'} in the median of {counted(len(files))}"
-    )
-    doubt = (
-        f"{int((gains > 0).sum())} of them better"
-        if few
-        else "95 % interval {:+.2f} to {:+.2f}".format(*interval)
-    )
+    change = f"{abs(median):.2f} dB {'better' if median > 0 else 'worse'} than {champion}"
+    chance = "" if clear or median <= 0 else ", which could be chance"
+    doubt = "95 % interval {:+.2f} to {:+.2f}".format(*interval)
+    if few:
+        doubt = f"{int((gains > 0).sum())} of {len(files)} better"
     worst = f"worst file {worst_after:.1f} dB, before {worst_before:.1f}"
-    verdict = "promoted" if clear and guarded else f"kept {champion}"
-    obstacle = "" if guarded else f", more than {WORST_FILE_MARGIN_DB:g} dB worse"
-    reason = f"{verdict}: the new model is {change} ({doubt}; {worst}{obstacle})"
+    too_bad = "" if guarded else f", more than {WORST_FILE_MARGIN_DB:g} dB worse"
+    where = f"in the median of {counted(len(files))}"
+    reason = f"the new model is {change} {where}{chance} ({doubt}; {worst}{too_bad})"
     return Decision(clear and guarded, reason, champion, files, median, interval)
 
 

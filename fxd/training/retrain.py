@@ -93,13 +93,13 @@ def retrain(
         try:
             result = Retraining(settings, store, training.id, on_progress, should_stop).run()
         except Stopped as stop:
-            result = Retrained("stopped", f"stopped {stop}; the next retraining goes on with it")
+            result = Retrained("stopped", f"{stop}; the next retraining goes on with it")
         except (NothingToLearn, TrainingFailed, OSError) as error:
-            result = Retrained("failed", f"failed: {error}")
+            result = Retrained("failed", str(error))
         store.finish_training(training.id, result.state, result.model_id, result.reason, datetime.now(UTC))
         if result.state != "stopped":
             drop_job(job_folder(settings.paths.db))
-        logger.info("retraining: {}", result.reason)
+        logger.info("retraining: {}, {}", result.state, result.reason)
         return result
 
 
@@ -155,13 +155,13 @@ class Retraining:
         source = PairSource(settings.dataset, settings.saturator)
         examples = self.store.contents()
         training_set = TrainingSet(examples, source, settings.training.seed)
-        self.check("while it loaded")
+        self.check("asked to stop while it loaded")
         pairs = validation_pairs(examples, source)
-        self.check("while it loaded")
+        self.check("asked to stop while it loaded")
         if not pairs:
             return Retrained(
                 "kept",
-                "kept: there is no validation sound to judge a new model by; about one "
+                "there is no validation sound to judge a new model by; about one "
                 "processed file in five is for that, so more files are needed",
             )
         start = self.start()
@@ -224,7 +224,7 @@ class Retraining:
             should_stop=self.should_stop,
         )
         if trained.stopped_early:
-            raise Stopped(f"after {trained.steps} of {trained.plan.steps} steps")
+            raise Stopped(f"asked to stop after {trained.steps} of {trained.plan.steps} steps")
         return trained
 
     def conclude(
@@ -235,7 +235,7 @@ class Retraining:
         heard = set(job.contents) | set(start.card.trained_on if start else ())
         challenger = Contender(job.model_id, self.judge(trained.model, pairs), frozenset(heard))
         if start is not None and trained.best_step == 0:
-            reason = f"kept {start.card.id}: {trained.steps} steps from its weights brought nothing better"
+            reason = f"{trained.steps} steps from the weights of {start.card.id} brought nothing better"
             decision = Decision(False, reason, start.card.id)
         else:
             decision = self.decide(challenger, pairs)
@@ -260,7 +260,7 @@ class Retraining:
     def judge(self, network: TcnModel, pairs: Sequence[ValidationPair]) -> tuple[FileScore, ...]:
         scores = []
         for pair in pairs:
-            self.check("while it was judged")
+            self.check("asked to stop while it was judged")
             scores.append(score(network, pair))
         return tuple(scores)
 
