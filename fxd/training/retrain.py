@@ -89,8 +89,8 @@ def retrain(
             uuid4().hex, datetime.now(UTC), trigger, "running", dataset_seconds=store.dataset_seconds()
         )
         store.begin_training(training)
-        warm_up(settings)
         try:
+            warm_up(settings)
             result = Retraining(settings, store, training.id, on_progress, should_stop).run()
         except Stopped as stop:
             result = Retrained("stopped", f"{stop}; the next retraining goes on with it")
@@ -271,9 +271,15 @@ def silent_engine(architecture: Architecture) -> Tcn:
 
 
 def warm_up(settings: Settings) -> None:
-    """Have the machine compile what it compiles on first use: half a minute that is not the training's."""
+    """Have the machine compile what it compiles on first use: half a minute that is not the training's.
+
+    Raises TrainingFailed where the saturator cannot work at the model's sample rate.
+    """
     moment = resampled([np.zeros((1, 441), np.float32)], 44_100, 1)
-    render(Saturator(settings.saturator), moment, MODEL_SAMPLE_RATE)
+    try:
+        render(Saturator(settings.saturator), moment, MODEL_SAMPLE_RATE)
+    except ValueError as error:
+        raise TrainingFailed(f"at {MODEL_SAMPLE_RATE} Hz, the network's sample rate, {error}") from error
     render(silent_engine(PRESETS[settings.tcn.preset]), moment, MODEL_SAMPLE_RATE)
 
 

@@ -288,6 +288,16 @@ def test_a_training_that_diverges_leaves_the_champion(
     assert_tidy(settings, store)
 
 
+@pytest.mark.usefixtures("clips")
+def test_a_saturator_that_the_models_rate_cannot_hold_fails_with_a_reason(
+    settings: Settings, store: Store
+) -> None:
+    bare = SaturatorSettings(tone_hz=30_000, antialias="none")
+    result = run(changed(settings, saturator=bare), store)
+    assert result.state == "failed"
+    assert "tone_hz = 30000 is not below half the sample rate" in result.reason
+
+
 @pytest.mark.usefixtures("plan", "clips")
 def test_a_full_disk_leaves_the_champion(
     settings: Settings, store: Store, monkeypatch: pytest.MonkeyPatch
