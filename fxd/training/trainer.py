@@ -7,7 +7,8 @@ plan that the clock does not cut ends with the weights that it would have had.
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,7 +38,9 @@ __all__ = [
 
 CHECKPOINT_SECONDS = 20.0
 PROGRESS_SECONDS = 0.2
-MEASURED_STEPS = 20
+MEASURED_ROUNDS = 6
+ROUND_STEPS = 5
+"""In each round the optimiser refreshes its bases once."""
 TRIAL_FRAMES = 5 * MODEL_SAMPLE_RATE
 """What the cost of validation is measured on."""
 
@@ -86,24 +89,43 @@ def plan_for(
 ) -> Plan:
     """The plan for a training that begins now and ends within `seconds`, validations and measuring included."""
     began = time.monotonic()
-    costs = measure(architecture, segments, validation, choose_device(device))
+    with one_thread():
+        costs = measure(architecture, segments, validation, choose_device(device))
     return plan_within(seconds - (time.monotonic() - began), costs, seed)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Keep PyTorch to one thread.
+
+    Tensors are so small here that a second one brings a third at best; and where another process wants its
+    core, both wait for each other in every operation, and a step takes eight times as long.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def measure(
     architecture: Architecture, segments: Segments, validation: Sequence[ValidationPair], device: torch.device
 ) -> Costs:
-    """What a step and a validation take here and now; it takes a second or two itself."""
+    """What a step and a validation take here when nothing disturbs them; this takes a second or two itself.
+
+    The fastest round counts: a plan with too many steps is led to its end by the clock, one with too few
+    leaves time unused.
+    """
     shape = Plan(steps=1, validate_every=1)
     learner, rng = Learner(architecture, 0, device), np.random.default_rng(0)
 
-    def steps() -> None:
-        for _ in range(MEASURED_STEPS):
+    def learn() -> None:
+        for _ in range(ROUND_STEPS):
             batch = segments.sample(rng, shape.batch, shape.frames, architecture.receptive_field - 1)
             learner.step(*batch, shape.learning_rate)
 
-    steps()
-    step_seconds = seconds_of(steps) / MEASURED_STEPS
+    step_seconds = min(seconds_of(learn) for _ in range(MEASURED_ROUNDS)) / ROUND_STEPS
     frames = sum(len(pair.dry) for pair in validation)
     if not frames:
         return Costs(step_seconds, 0.0)
@@ -111,8 +133,8 @@ def measure(
     model = TcnModel("measured", architecture, "", learner.network.weights())
     trial = [ValidationPair("silence", silence, silence)]
     # The first one compiles the kernel.
-    validation_esr(model, trial)
-    return Costs(step_seconds, seconds_of(lambda: validation_esr(model, trial)) * frames / len(silence))
+    validation_seconds = min(seconds_of(lambda: validation_esr(model, trial)) for _ in range(3))
+    return Costs(step_seconds, validation_seconds * frames / len(silence))
 
 
 def seconds_of(work: Callable[[], object]) -> float:
@@ -162,14 +184,15 @@ def train(
     course = Course(
         architecture, plan, model_id=model_id, settings_hash=settings_hash, device=choose_device(device)
     )
-    saved = usable_checkpoint(checkpoint)
-    if (saved is None or not course.restore(saved)) and start is not None:
-        begin_from(course, start, validation)
-    stopped = run(course, segments, validation, checkpoint, on_progress, should_stop)
-    # Whoever asked for an end wants it now; a validation may take many seconds.
-    if not stopped:
-        course.validate(validation)
-    course.save(checkpoint)
+    with one_thread():
+        saved = usable_checkpoint(checkpoint)
+        if (saved is None or not course.restore(saved)) and start is not None:
+            begin_from(course, start, validation)
+        stopped = run(course, segments, validation, checkpoint, on_progress, should_stop)
+        # Whoever asked for an end wants it now; a validation may take many seconds.
+        if not stopped:
+            course.validate(validation)
+        course.save(checkpoint)
     best = course.best or Best(course.step, math.nan, course.learner.network.weights())
     return Trained(
         model=course.model(best.weights),
