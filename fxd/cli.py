@@ -254,7 +254,7 @@ def models_compare(
     home: Home = None,
 ) -> int:
     """Compare two models, file by file, on the validation sounds that neither trained on."""
-    from fxd.commands.models import compare_models
+    from fxd.commands.compare import compare_models
 
     _, settings = opened(context, home)
     return compare_models(settings, first, second, json)

@@ -38,6 +38,12 @@ def set_up_log(
         )
 
 
+def warn_only() -> None:
+    """For commands that tell their result themselves: nothing but warnings, on stderr."""
+    logger.remove()
+    logger.add(sys.stderr, level="WARNING", format="{level}: {message}", colorize=False)
+
+
 def json_line(record: "Record") -> str:
     """One JSON object a line: time, level, message, and what the line is about."""
     line = {

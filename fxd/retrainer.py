@@ -98,10 +98,9 @@ class Retrainer:
         training = store.last_training()
         if training is None or training.state == "running":
             logger.error("the retraining ended with code {} and without a result; the old model serves", code)
-        elif training.state in ("promoted", "kept"):
-            logger.info("retraining: {}", training.reason)
         else:
-            logger.error("retraining: {}", training.reason)
+            level = "ERROR" if training.state == "failed" else "INFO"
+            logger.log(level, "retraining {}: {}", training.state, training.reason)
 
     def stop(self) -> None:
         """Ask a retraining under way to end; it keeps its checkpoint, and the next one resumes it."""

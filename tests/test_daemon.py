@@ -240,9 +240,7 @@ def test_a_writer_that_goes_on_after_the_archive_comes_out_whole_in_the_end(
 # --- crashes, ends and troubles
 
 
-def test_a_killed_daemon_leaves_nothing_lost_doubled_or_half_written(
-    home: Home, clip: Path, tmp_path: Path
-) -> None:
+def test_a_killed_daemon_leaves_nothing_lost_doubled_or_half_written(home: Home, tmp_path: Path) -> None:
     shutil.move(make_noise(tmp_path / "long.wav", 120), home.inbox)
     daemon = home.start()
     wait_until(home.claimed, "the file is claimed")

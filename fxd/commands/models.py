@@ -5,9 +5,9 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
-from fxd.insight.hints import model_hint
 from fxd.config import Settings
 from fxd.engines.settings_hash import settings_hash
+from fxd.insight.hints import model_hint
 from fxd.store.errors import StoreError
 from fxd.store.records import Model
 from fxd.store.store import open_store

@@ -16,6 +16,7 @@ from fxd.config import Settings
 from fxd.environment import describe_environment
 from fxd.factory import install_factory_model
 from fxd.insight.stats import run_json
+from fxd.log import warn_only
 from fxd.pipeline.claims import Claim
 from fxd.pipeline.dispatch import DEATHS_ALLOWED, summary
 from fxd.pipeline.files import display
@@ -32,6 +33,7 @@ TICK_SECONDS = 0.1
 
 def process(settings: Settings, files: Sequence[Path], output: Path | None, as_json: bool) -> int:
     """Process `files` into `output` or the outbox, and record the runs; 1 where one of them failed."""
+    warn_only()
     outbox = (output or settings.paths.outbox).absolute()
     with ExitStack() as stack:
         store = stack.enter_context(open_store(settings.database_url))

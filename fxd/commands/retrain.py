@@ -13,9 +13,10 @@ from datetime import UTC, datetime
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from fxd.insight.hints import model_hint
 from fxd.config import Settings
 from fxd.factory import install_factory_model
+from fxd.insight.hints import model_hint
+from fxd.log import warn_only
 from fxd.store.store import open_store
 from fxd.training.due import due
 
@@ -52,9 +53,10 @@ def tell_when(settings: Settings, as_json: bool) -> int:
 
 
 def retrain_now(settings: Settings, scheduled: bool, as_json: bool) -> int:
-    """Retrain here; Ctrl-C ends it and keeps the best so far. 1 where the training failed."""
+    """Retrain here; Ctrl-C ends it, and the next one goes on from there. 1 where it failed."""
     from fxd.training.retrain import retrain
 
+    warn_only()
     show = json_progress if as_json else shown_progress
     with (
         open_store(settings.database_url) as store,

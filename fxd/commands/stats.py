@@ -2,8 +2,8 @@
 
 import json
 
-from fxd.insight.hints import model_hint
 from fxd.config import Settings
+from fxd.insight.hints import model_hint
 from fxd.insight.stats import stats_json
 from fxd.store.store import open_store
 

@@ -4,8 +4,8 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from fxd.insight.hints import model_hint
 from fxd.config import Settings
+from fxd.insight.hints import model_hint
 from fxd.instance import Instance, Status
 from fxd.store.store import Store, open_store
 
