@@ -229,7 +229,7 @@ def test_a_writer_that_goes_on_after_the_archive_comes_out_whole_in_the_end(
     daemon = home.start()
     path = home.inbox / "noise.au"
     path.write_bytes(header + content[24:100_000])
-    wait_until(lambda: (home.inbox / "done" / "noise.au").exists(), "the first part is archived")
+    wait_until((home.inbox / "done" / "noise.au").exists, "the first part is archived")
     with (home.inbox / "done" / "noise.au").open("ab") as copy:
         copy.write(content[100_000:])
     wait_until(lambda: len(home.outputs()) == 4, "the whole file comes out too")
@@ -309,7 +309,7 @@ def test_a_locked_database_delays_a_run_and_loses_nothing(home: Home, clip: Path
         wait_until(lambda: "paused" in home.stderr(), "the daemon says that the database is locked")
         connection.rollback()
     connection.close()
-    wait_until(lambda: (home.inbox / "done" / SHORT).exists(), "the run is recorded")
+    wait_until((home.inbox / "done" / SHORT).exists, "the run is recorded")
     assert home.stop(daemon) == 0
     assert only_run(home)["state"] == "done"
 

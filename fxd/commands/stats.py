@@ -4,7 +4,7 @@ import json
 
 from fxd.config import Settings
 from fxd.insight.hints import model_hint
-from fxd.insight.stats import stats_json
+from fxd.insight.stats import NO_RUNS, stats_json
 from fxd.store.store import open_store
 
 
@@ -15,6 +15,9 @@ def stats(settings: Settings, last: int, as_json: bool) -> int:
         hint = model_hint(settings, store.champion())
     if as_json:
         print(json.dumps(stats_json(runs), indent=2, allow_nan=False))
+        return 0
+    if not runs:
+        print(NO_RUNS)  # without rich, which takes as long to load as all the rest of an empty home
         return 0
     from rich.console import Console
 

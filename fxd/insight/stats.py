@@ -22,6 +22,8 @@ QUALITY = ("esr", "esr_db", "mae", "si_sdr_db", "mrstft")
 MEASURES: dict[EngineName, tuple[str, ...]] = {"dsp": COST, "tcn": COST + QUALITY}
 """What is known of every engine; quality is measured against the dsp, so the dsp has none."""
 
+NO_RUNS = "No runs yet. Drop an audio file into the inbox while `fxd start` runs."
+
 RESAMPLES = 2_000
 SEED = 0
 

@@ -10,7 +10,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from fxd.insight.stats import Summary, result_json, summaries
+from fxd.insight.stats import NO_RUNS, Summary, result_json, summaries
 from fxd.store.records import Run
 
 NOTHING = "–"
@@ -20,7 +20,7 @@ ELLIPSIS = "…"
 def print_stats(console: Console, runs: Sequence[Run]) -> None:
     """Print the runs in the order given, why some of them failed, and what all of them say together."""
     if not runs:
-        console.print("No runs yet. Drop an audio file into the inbox while `fxd start` runs.", markup=False)
+        console.print(NO_RUNS, markup=False)
         return
     print_section(console, "Runs, newest first (x: times faster than real time)", runs_table(runs))
     if failed := [run for run in runs if run.state == "failed"]:

@@ -15,6 +15,9 @@ from math import ceil, cos, inf, pi
 BATCH = 4
 FRAMES = 1024
 LEARNING_RATE = 1e-2
+WARM_LEARNING_RATE = 2e-3
+"""Where training starts from a model: the full rate throws its weights about first, and a model of three minutes
+is then no better after another one; with this it gained 0.7 dB."""
 VALIDATION_SHARE = 0.1
 """Of the budget, at most; one validation at the end is always made."""
 MOST_VALIDATIONS = 20
@@ -57,8 +60,10 @@ class Plan:
         return self.learning_rate * (1 + cos(pi * share)) / 2
 
 
-def plan_within(seconds: float, costs: Costs, seed: int) -> Plan:
+def plan_within(seconds: float, costs: Costs, seed: int, warm: bool = False) -> Plan:
     """The plan that fills a budget: as many steps as fit beside a few validations.
+
+    `warm` is for a training that starts from a model.
 
     >>> plan_within(100, Costs(step=0.01, validation=1.0), seed=0).steps
     8700
@@ -67,4 +72,10 @@ def plan_within(seconds: float, costs: Costs, seed: int) -> Plan:
     validations = max(1, min(MOST_VALIDATIONS, int(affordable)))
     available = (1 - SPARE_SHARE) * seconds - validations * costs.validation
     steps = max(1, int(available / costs.step))
-    return Plan(steps, ceil(steps / validations), seed, seconds=max(0.0, seconds - costs.validation))
+    return Plan(
+        steps,
+        ceil(steps / validations),
+        seed,
+        learning_rate=WARM_LEARNING_RATE if warm else LEARNING_RATE,
+        seconds=max(0.0, seconds - costs.validation),
+    )

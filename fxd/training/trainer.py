@@ -86,12 +86,16 @@ def plan_for(
     seconds: float,
     seed: int = 0,
     device: str = "auto",
+    warm: bool = False,
 ) -> Plan:
-    """The plan for a training that begins now and ends within `seconds`, validations and measuring included."""
+    """The plan for a training that begins now and ends within `seconds`, validations and measuring included.
+
+    `warm` says that it will start from a model: then it learns in smaller steps.
+    """
     began = time.monotonic()
     with one_thread():
         costs = measure(architecture, segments, validation, choose_device(device))
-    return plan_within(seconds - (time.monotonic() - began), costs, seed)
+    return plan_within(seconds - (time.monotonic() - began), costs, seed, warm)
 
 
 @contextmanager

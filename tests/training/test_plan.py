@@ -52,3 +52,9 @@ def test_no_budget_is_one_step() -> None:
     plan = plan_within(-1.0, Costs(0.1, 1.0), seed=0)
     assert (plan.steps, plan.seconds) == (1, 0.0)
     assert plan.learning_rate_at(0, 0.1) == pytest.approx(0, abs=1e-12)
+
+
+def test_a_training_that_starts_from_a_model_takes_smaller_steps() -> None:
+    cold, warm = (plan_within(100, Costs(0.01, 1.0), seed=0, warm=warm) for warm in (False, True))
+    assert warm.learning_rate < cold.learning_rate / 2
+    assert warm.steps == cold.steps
