@@ -74,7 +74,7 @@ class TrainingSettings(Section):
     )
     seed: Annotated[int, Field(ge=0)] = Field(0, description="of initial weights and sampling")
     max_dataset_gb: Positive = Field(20.0, description="dry sound kept for training; oldest goes first")
-    auto_rollback: bool = Field(False, description="return to the old model when a new one disappoints")
+    auto_rollback: Literal[False] = Field(False, description="true is not supported yet")
 
     @field_validator("schedule")
     @classmethod
