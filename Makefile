@@ -31,7 +31,7 @@ demo: $(VENV)/ready
 
 test: $(VENV)/ready
 	tests/install-tools.sh
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadfile
 
 lint: $(VENV)/ready
 	$(BIN)/ruff check .

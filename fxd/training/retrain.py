@@ -209,7 +209,9 @@ class Retraining:
             # Both contenders are judged at the end.
             reserve = 2 * judging_seconds(architecture, pairs) + FINISH_SECONDS
             seconds = self.deadline - reserve - time.monotonic()
-            plan = plan_for(architecture, training_set, pairs, seconds, job.seed, device)
+            plan = plan_for(
+                architecture, training_set, pairs, seconds, job.seed, device, warm=start is not None
+            )
         trained = train(
             architecture,
             training_set,
