@@ -82,7 +82,7 @@ def plan(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
     def fix(**fields: object) -> None:
         fixed = Plan(steps=30, validate_every=10, batch=1)
-        monkeypatch.setattr(retrain_module, "plan_for", lambda *_: replace(fixed, **fields))
+        monkeypatch.setattr(retrain_module, "plan_for", lambda *_, **__: replace(fixed, **fields))
 
     fix()
     return fix
@@ -489,7 +489,7 @@ from fxd.training.promotion import score
 
 settings = Settings.model_validate_json(sys.argv[1])
 trainer.CHECKPOINT_SECONDS = 0.0
-module.plan_for = lambda *_: Plan(steps=60, validate_every=100, batch=1)
+module.plan_for = lambda *_, **__: Plan(steps=60, validate_every=100, batch=1)
 steps = 0
 
 def hang() -> bool:
