@@ -12,12 +12,16 @@ from fxd.store.errors import StoreError
 from fxd.store.records import Model
 from fxd.store.store import open_store
 
+MOST_SHOWN = 10
+"""Entries of a list that a person may want to read."""
+
 
 def list_models(settings: Settings, as_json: bool) -> int:
     """Print all models, newest first."""
     with open_store(settings.database_url) as store:
         models = store.models()
         champion = store.champion()
+        serving = next(iter(store.promotions()), None)
     if as_json:
         facts = [model_facts(model, champion) for model in models]
         print(json.dumps(facts, indent=2, default=str))
@@ -35,8 +39,7 @@ def list_models(settings: Settings, as_json: bool) -> int:
         table.add_column(column, no_wrap=True)
     for column in ("ESR dB", "weights", "trained"):
         table.add_column(column, justify="right", no_wrap=True)
-    table.add_column("learned", no_wrap=True)
-    table.add_column("why", no_wrap=True, overflow="ellipsis", ratio=1)
+    table.add_column("saturator", no_wrap=True)
     current = settings_hash(settings.saturator)
     for model in models:
         table.add_row(
@@ -46,11 +49,12 @@ def list_models(settings: Settings, as_json: bool) -> int:
             f"{model.esr_db:.1f}" if model.esr_db == model.esr_db else "-",
             f"{model.weights:,}",
             f"{model.train_seconds / 60:.1f} min",
-            "these settings" if model.settings_hash == current else "others",
-            Text(model.reason),
+            "as now" if model.settings_hash == current else "another",
         )
     console.print(table)
-    console.print("* serves now; `fxd models show ID` tells all about one", style="dim", markup=False)
+    if serving is not None:
+        console.print(Text(f"* serves now: {serving.reason}", style="dim"))
+    console.print("`fxd models show ID` tells all about one", style="dim", markup=False)
     if hint := model_hint(settings, champion):
         console.print(f"Note: {hint}", style="yellow", markup=False)
     return 0
@@ -84,6 +88,8 @@ def show_model(settings: Settings, text: str, as_json: bool) -> int:
 
 
 def plain(value: Any) -> str:
+    if isinstance(value, list) and len(value) > MOST_SHOWN:
+        return f"{len(value)} of them; --json tells them all"
     return value if isinstance(value, str) else json.dumps(value, default=str)
 
 
