@@ -26,6 +26,8 @@ demo: $(VENV)/ready
 	$(FXD) start --once
 	$(FXD) stats --last 18
 	@echo
+	@echo "The network that ships with fxd was trained on 14 of these 18 clips. It never heard bass_thick_c, loop_amen,"
+	@echo "loop_breakbeat and perc_bell: those four tell how it does on new material."
 	@echo "Listen: outbox/NAME.dsp.wav is the tube saturator, outbox/NAME.tcn.wav the network that learned it."
 	@echo "Compare for instance outbox/guit_e_fifths.dsp.wav with outbox/guit_e_fifths.tcn.wav."
 

@@ -99,7 +99,8 @@ class Reader:
             self._file.check()
             seconds = self._frames_read / self.sample_rate
             raise AudioError(
-                f"it is damaged or cut off after {seconds:.3f} s ({plain(error)}); copy or export it again",
+                f"it is damaged or cut off, somewhere after {seconds:.1f} s ({plain(error)}); "
+                "copy or export it again",
                 cut_off=self._file.tell() >= self._file.size,
             ) from error
         self._file.check()

@@ -16,7 +16,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-models_app = typer.Typer(help="The model history: list, show, promote, rollback.", rich_markup_mode=None)
+models_app = typer.Typer(help="List, show, promote, roll back and compare models.", rich_markup_mode=None)
 app.add_typer(models_app, name="models")
 
 Home = Annotated[
@@ -99,7 +99,7 @@ def opened(context: typer.Context, home: Path | None) -> tuple[Path, Any]:
 def init(
     folder: Annotated[Path, typer.Argument(metavar="[DIR]", help="Where; else the current folder.")] = Path(),
 ) -> int:
-    """Make a home: a commented config.toml, inbox, outbox, models and db."""
+    """Make a home: config.toml, inbox, outbox, models, db."""
     from fxd.commands.init import init
 
     return init(folder)
@@ -146,7 +146,7 @@ def process(
     json: Json = False,
     home: Home = None,
 ) -> int:
-    """Process files here and now, without the daemon; the originals stay where they are."""
+    """Process files without the daemon; originals stay."""
     from fxd.commands.process import process
 
     _, settings = opened(context, home)
@@ -187,11 +187,13 @@ def retrain(
 @app.command()
 def stats(
     context: typer.Context,
-    last: Annotated[int, typer.Option("--last", min=1, metavar="N", help="The newest N runs.")] = 20,
+    last: Annotated[
+        int, typer.Option("--last", min=1, max=1_000_000, metavar="N", help="The newest N runs.")
+    ] = 20,
     json: Json = False,
     home: Home = None,
 ) -> int:
-    """Tell how good the imitation was, what it cost, and how sure that is."""
+    """Tell how good the imitation was, and what it cost."""
     from fxd.commands.stats import stats
 
     _, settings = opened(context, home)
@@ -208,7 +210,7 @@ def models(context: typer.Context, json: Json = False, home: Home = None) -> int
 
 @models_app.command("list")
 def models_list(context: typer.Context, json: Json = False, home: Home = None) -> int:
-    """List all models, newest first; the one that serves is marked."""
+    """List all models, newest first."""
     from fxd.commands.models import list_models
 
     _, settings = opened(context, home)
@@ -220,7 +222,7 @@ ModelId = Annotated[str, typer.Argument(metavar="ID", help="Its id, or the begin
 
 @models_app.command("show")
 def models_show(context: typer.Context, model: ModelId, json: Json = False, home: Home = None) -> int:
-    """Tell all about one model: recipe, scores, lineage, the decision about it."""
+    """Tell all about one model."""
     from fxd.commands.models import show_model
 
     _, settings = opened(context, home)
@@ -229,7 +231,7 @@ def models_show(context: typer.Context, model: ModelId, json: Json = False, home
 
 @models_app.command("promote")
 def models_promote(context: typer.Context, model: ModelId, home: Home = None) -> int:
-    """Let this model serve from now on; `fxd models rollback` undoes it."""
+    """Let this model serve from now on."""
     from fxd.commands.models import promote_model
 
     _, settings = opened(context, home)
@@ -248,12 +250,12 @@ def models_rollback(context: typer.Context, home: Home = None) -> int:
 @models_app.command("compare")
 def models_compare(
     context: typer.Context,
-    first: Annotated[str, typer.Argument(metavar="A")],
-    second: Annotated[str, typer.Argument(metavar="B")],
+    first: Annotated[str, typer.Argument(metavar="A", help="The model to compare with.")],
+    second: Annotated[str, typer.Argument(metavar="B", help="The model in question.")],
     json: Json = False,
     home: Home = None,
 ) -> int:
-    """Compare two models, file by file, on the validation sounds that neither trained on."""
+    """Compare two models on sounds that neither trained on."""
     from fxd.commands.compare import compare_models
 
     _, settings = opened(context, home)

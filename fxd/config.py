@@ -2,6 +2,7 @@
 
 import os
 import tomllib
+from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
@@ -10,6 +11,7 @@ from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
     TomlConfigSettingsSource,
 )
 
@@ -17,7 +19,7 @@ CONFIG_NAME = "config.toml"
 VARIABLE_PREFIX = "FXD_"
 HOME_VARIABLE = "FXD_HOME"
 
-Positive = Annotated[float, Field(gt=0)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Days = Annotated[float, Field(ge=0)]
 Preset = Literal["standard", "lite", "feather", "nano", "compact"]
 Subtype = Literal["FLOAT", "DOUBLE", "PCM_16", "PCM_24", "PCM_32"]
@@ -181,8 +183,17 @@ def load_settings(home: Path) -> Settings:
         raise ConfigError(f"{path}: this is not valid TOML: {error}; compare it with `fxd init`'s") from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: this is not UTF-8 text: {error}; save it as UTF-8") from error
+    except SettingsError as error:
+        raise ConfigError(f'{error}: {error.__cause__}; lists are JSON: ["*.wav"]') from error
     except ValidationError as error:
         raise ConfigError("\n".join(explain(detail, path) for detail in error.errors())) from error
+    for name in ("outbox", "models", "db"):
+        folder, inbox = home / getattr(settings.paths, name), home / settings.paths.inbox
+        if folder == inbox or inbox in folder.parents:
+            raise ConfigError(
+                f"{path}: [paths] {name} = {str(folder)!r} lies in the inbox, so fxd would process what it made "
+                "itself; choose another folder"
+            )
     log_file = settings.logging.file and str(home / settings.logging.file)
     return settings.model_copy(
         update={
@@ -190,6 +201,11 @@ def load_settings(home: Path) -> Settings:
             "logging": settings.logging.model_copy(update={"file": log_file}),
         }
     )
+
+
+def settings_mark(settings: Settings) -> str:
+    """A short text that differs where any setting does; it gives none of them away."""
+    return sha256(settings.model_dump_json().encode()).hexdigest()[:12]
 
 
 def reject_unknown_variables() -> None:

@@ -1,5 +1,6 @@
 """The daemon's life: start-up, main loop, shutdown."""
 
+import math
 import os
 import signal
 import socket
@@ -12,7 +13,7 @@ from types import FrameType
 
 from loguru import logger
 
-from fxd.config import Settings
+from fxd.config import Settings, settings_mark
 from fxd.environment import describe_environment
 from fxd.factory import install_factory_model
 from fxd.insight.hints import model_hint
@@ -36,6 +37,7 @@ from fxd.training.models import weights_path
 TICK_SECONDS = 0.1
 STATUS_SECONDS = 0.5
 SWEEP_SECONDS = 3600.0
+COMPILING_SECONDS = 4.0
 SHUTDOWN_SECONDS = 8.0
 RETRY_SECONDS = (2.0, 5.0, 15.0, 30.0)
 
@@ -67,6 +69,7 @@ class Daemon:
         self.stop_requests = 0
         self.gave_up = False
         self.model = ""
+        self.compiling_after = math.inf
         self.paused_because = ""
         self.pauses = self.settled_before = 0
         self.resume_at = self.next_status = self.next_sweep = 0.0
@@ -79,6 +82,8 @@ class Daemon:
         """
         try:
             with self.signals(), self.instance, self.closing:
+                host, since = socket.gethostname(), self.started_at.isoformat(timespec="seconds")
+                self.instance.write(Status(os.getpid(), host, since, "starting"))
                 self.start_up()
                 self.main_loop()
                 self.shut_down()
@@ -156,6 +161,7 @@ class Daemon:
         return champion.id
 
     def main_loop(self) -> None:
+        self.compiling_after = time.monotonic() + COMPILING_SECONDS
         while not (self.stop_requests or self.gave_up or self.is_drained()):
             with self.pausing_on_trouble():
                 self.lookout.look()
@@ -167,8 +173,17 @@ class Daemon:
                     self.retrainer.tend(self.store)
                     self.sweep()
                     self.resume()
+            self.tell_of_compiling()
             self.tell("paused" if self.paused_because else "running")
             wait_for_news(self.slots, TICK_SECONDS)
+
+    def tell_of_compiling(self) -> None:
+        """The first start on a machine compiles the engines: half a minute in which nothing else is seen."""
+        if time.monotonic() < self.compiling_after:
+            return
+        self.compiling_after = math.inf
+        if not any(slot.is_ready for slot in self.slots):
+            logger.info("compiling the engines, the first time only; files wait until that is done")
 
     def is_drained(self) -> bool:
         return self.once and self.dispatcher.is_idle and not self.paused_because and self.lookout.has_scanned
@@ -237,6 +252,7 @@ class Daemon:
             model=self.model,
             retraining=self.retrainer.progress,
             next_retraining=self.retrainer.next_at,
+            settings=settings_mark(self.settings),
         )
 
     def shut_down(self) -> None:
@@ -251,8 +267,9 @@ class Daemon:
             self.dispatcher.listen()
             self.tell("stopping")
             wait_for_news(self.slots, TICK_SECONDS)
-        with self.pausing_on_trouble():
-            self.dispatcher.settle()
+        if not self.paused_because:  # what was in trouble is left as it is, for the next start
+            with self.pausing_on_trouble():
+                self.dispatcher.settle()
         self.dispatcher.give_all_back()
         self.dispatcher.claims.close()
         self.retrainer.wait(deadline)

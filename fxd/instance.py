@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -40,6 +41,8 @@ class Status:
     retraining: dict[str, Any] | None = None
     """`step`, `steps`, `validation_esr_db`, `seconds_left` of the retraining under way."""
     next_retraining: str = ""
+    settings: str = ""
+    """Mark of the settings that it runs with, see `fxd.config.settings_mark`."""
 
 
 class Instance:
@@ -110,6 +113,8 @@ class Instance:
         status = self.read()
         if status is None:
             return not self.is_held()
+        if status.host != socket.gethostname():
+            raise AlreadyRunning(f"the daemon runs on {status.host}: end it there")
         os.kill(status.pid, signal.SIGTERM)
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:

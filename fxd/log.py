@@ -1,6 +1,7 @@
 """Where log lines go: to people on stderr, and to a rotating file, as text or as JSON lines."""
 
 import json
+import logging
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -21,6 +22,8 @@ def set_up_log(
     settings: LoggingSettings, log_days: float = 0.0, terminal: Callable[[str], None] | None = None
 ) -> None:
     """Send the log to stderr, or to `terminal` as coloured lines, and to the configured file."""
+    # watchdog warns about its own shutdown; what matters of it is seen by looking at the folder.
+    logging.getLogger("watchdog").setLevel(logging.ERROR)
     logger.remove()
     if terminal is None:
         logger.add(sys.stderr, level=settings.level, format=PLAIN, colorize=False)

@@ -60,13 +60,13 @@ class Retrainer:
             self.reap(store, self.child.returncode)
             self.child = None
         if self.fired.is_set() and self.child is None:
-            self.fired.clear()
             verdict = due(store, self.settings, datetime.now(UTC))
             if verdict.due:
                 logger.info("retraining: {}", verdict.reason)
                 self.begin()
             else:
                 logger.info("no retraining now: {}", verdict.reason)
+            self.fired.clear()  # not before: what raised above is tried again
 
     def begin(self) -> None:
         command = [
@@ -89,9 +89,11 @@ class Retrainer:
         assert child.stdout is not None
         for line in child.stdout:
             try:
-                self.progress = json.loads(line)
+                told = json.loads(line)
             except json.JSONDecodeError:
                 continue  # what a library prints is no progress
+            if child is self.child and isinstance(told, dict) and told.get("steps"):
+                self.progress = told
 
     def reap(self, store: Store, code: int) -> None:
         self.progress = None

@@ -66,7 +66,7 @@ def retraining_line(progress: dict[str, Any]) -> str:
     """
     if not progress.get("steps"):
         return "retraining: loading"
-    minutes, seconds = divmod(round(progress["seconds_left"]), 60)
+    minutes, seconds = divmod(round(progress.get("seconds_left") or 0), 60)
     esr_db = progress.get("validation_esr_db")
     quality = f", {esr_db:.1f} dB" if esr_db is not None else ""
     return (

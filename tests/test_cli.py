@@ -125,7 +125,7 @@ def test_process_tells_each_bad_file_and_ends_with_1(home: Home, clips: list[Pat
     done = home.fxd("process", bad, clips[7], code=1)
     assert "bad.wav: it is not audio" in done.stderr
     assert len(home.outputs()) == 2
-    assert "no file" in home.fxd("process", tmp_path / "missing.wav", code=1).stderr
+    assert "not there" in home.fxd("process", tmp_path / "missing.wav", code=1).stderr
 
 
 def test_why_tells_the_whole_story_of_a_file_by_any_of_its_paths(home: Home, clips: list[Path]) -> None:
@@ -150,7 +150,7 @@ def test_models_can_be_listed_shown_promoted_and_rolled_back(home: Home, clips: 
     assert factory["serves"]
     assert factory["origin"] == "factory"
     assert factory["id"] in home.fxd("models", "show", factory["id"][:12]).stdout
-    assert "only one" in home.fxd("models", "rollback", code=1).stderr
+    assert "none served before" in home.fxd("models", "rollback", code=1).stderr
     assert "no model" in home.fxd("models", "show", "nonsense", code=1).stderr.lower()
 
 

@@ -75,3 +75,17 @@ def test_a_variable_with_a_typing_error_does_not_go_unseen(
     monkeypatch.setenv("FXD_STAURATOR__DRIVE", "5")
     with pytest.raises(ConfigError, match="FXD_STAURATOR__DRIVE: no such setting"):
         load(tmp_path, "")
+
+
+@pytest.mark.parametrize("folder", ["inbox", "inbox/results"])
+def test_results_may_not_go_into_the_inbox(tmp_path: Path, folder: str) -> None:
+    with pytest.raises(ConfigError, match=r"outbox.*lies in the inbox"):
+        load(tmp_path, f'[paths]\noutbox = "{folder}"\n')
+
+
+def test_a_variable_that_should_be_a_list_is_told_how(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FXD_INBOX__PATTERNS", "*.wav")
+    with pytest.raises(ConfigError, match="lists are JSON"):
+        load(tmp_path, "")

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 import soundfile
 from homes import Home, wait_until
@@ -337,3 +338,67 @@ def test_a_read_only_outbox_pauses_the_daemon_until_it_can_be_written(
     wait_until(home.outputs, "the file comes out")
     assert home.stop(daemon) == 0
     assert not (home.inbox / "failed").exists()
+
+
+@pytest.fixture
+def other_file_system(home: Home) -> Iterator[Path]:
+    """The outbox as a mount of its own, as an external disk is."""
+    mount = ["mount", "-t", "tmpfs", "none", str(home.outbox)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode != 0:
+        pytest.skip("needs the right to mount a file system: run the tests as root")
+    yield home.outbox
+    subprocess.run(["umount", str(home.outbox)], check=False, capture_output=True)
+
+
+@pytest.mark.usefixtures("other_file_system")
+def test_an_outbox_on_another_disk_works_as_any(home: Home, clip: Path) -> None:
+    shutil.copy(clip, home.inbox)
+    home.fxd("start", "--once")
+    assert len(home.outputs()) == 2
+    assert len(list((home.root / "db" / "dataset").rglob("*.flac"))) == 1
+
+
+def test_a_file_named_like_a_folder_stands_in_nobodys_way(home: Home, clips: list[Path]) -> None:
+    shutil.copy(clips[7], home.inbox / "take1")
+    home.fxd("start", "--once")
+    (home.inbox / "take1").mkdir()
+    shutil.copy(clips[8], home.inbox / "take1" / "a.flac")
+    (home.outbox / "take2").write_text("mine")
+    (home.inbox / "take2").mkdir()
+    shutil.copy(clips[8], home.inbox / "take2" / "a.flac")
+    home.fxd("start", "--once")
+    assert (home.inbox / "done" / "take1.2" / "a.flac").exists()
+    assert "take2.2/a.dsp.wav" in home.outputs()
+    assert home.claimed() == []
+
+
+def test_a_damaged_model_is_not_the_files_fault(home: Home, clips: list[Path]) -> None:
+    home.fxd("process", clips[7])
+    (weights,) = (home.root / "models").glob("*/weights.safetensors")
+    weights.write_bytes(b"damaged" * 100)
+    shutil.copy(clips[7], home.inbox)
+    daemon = home.start()  # puts a factory model back
+    wait_until((home.inbox / "done").exists, "the file is processed")
+    weights.write_bytes(b"damaged again" * 100)
+    os.kill(next(iter(workers_of(daemon))), signal.SIGKILL)
+    shutil.copy(clips[8], home.inbox)
+    wait_until(lambda: "fxd models promote" in home.stderr(), "the daemon says what to do")
+    assert home.stop(daemon) == 0
+    assert (home.inbox / clips[8].name).exists()
+    assert not (home.inbox / "failed").exists()
+
+
+def workers_of(daemon: "subprocess.Popen[str]") -> list[int]:
+    children = psutil.Process(daemon.pid).children()
+    return [child.pid for child in children if "spawn_main" in " ".join(child.cmdline())]
+
+
+def test_what_somebody_left_among_the_claims_of_a_dead_daemon_prevents_no_start(
+    home: Home, clip: Path
+) -> None:
+    dead = home.inbox / ".claimed" / "dead"
+    dead.mkdir(parents=True)
+    (dead / ".DS_Store").write_bytes(b"x")
+    shutil.copy(clip, home.inbox)
+    home.fxd("start", "--once")
+    assert len(home.outputs()) == 2

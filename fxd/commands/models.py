@@ -1,6 +1,7 @@
 """`fxd models`: the model history."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
@@ -9,9 +10,10 @@ from fxd.config import Settings
 from fxd.engines.settings_hash import settings_hash
 from fxd.insight.hints import model_hint
 from fxd.store.errors import StoreError
-from fxd.store.records import Model
+from fxd.store.records import Model, Promotion
 from fxd.store.store import open_store
 
+ROLLED_BACK = "rolled back"
 MOST_SHOWN = 10
 """Entries of a list that a person may want to read."""
 
@@ -115,10 +117,20 @@ def promote_model(settings: Settings, text: str) -> int:
 def roll_back(settings: Settings) -> int:
     """Return to the model that served before the current one."""
     with open_store(settings.database_url) as store:
-        champion = store.champion()
-        earlier = [one.model_id for one in store.promotions() if champion and one.model_id != champion.id]
-        if champion is None or not earlier:
-            raise StoreError("there is no model to return to: only one has ever served")
-        store.promote(earlier[0], f"rolled back by hand from {champion.id}", datetime.now(UTC))
-    print(f"{earlier[0]} serves again instead of {champion.id}")
+        served = line_of_succession(store.promotions())
+        if len(served) < 2:
+            raise StoreError("there is no model to return to: none served before this one")
+        store.promote(served[-2], f"{ROLLED_BACK} by hand from {served[-1]}", datetime.now(UTC))
+    print(f"{served[-2]} serves again instead of {served[-1]}")
     return 0
+
+
+def line_of_succession(promotions: Sequence[Promotion]) -> list[str]:
+    """The models that served, oldest first, without those that were rolled back; `promotions` newest first."""
+    line: list[str] = []
+    for promotion in reversed(promotions):
+        if promotion.reason.startswith(ROLLED_BACK):
+            line = line[:-1]
+        elif line[-1:] != [promotion.model_id]:
+            line.append(promotion.model_id)
+    return line

@@ -1,6 +1,7 @@
 """`fxd process`: the daemon's processing, here and now."""
 
 import json
+import signal
 import sys
 from collections import deque
 from collections.abc import Sequence
@@ -34,6 +35,8 @@ TICK_SECONDS = 0.1
 def process(settings: Settings, files: Sequence[Path], output: Path | None, as_json: bool) -> int:
     """Process `files` into `output` or the outbox, and record the runs; 1 where one of them failed."""
     warn_only()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # cleans up, as Ctrl-C does
+    claims = [loose_claim(path) for path in files]
     outbox = (output or settings.paths.outbox).absolute()
     with ExitStack() as stack:
         store = stack.enter_context(open_store(settings.database_url))
@@ -49,7 +52,9 @@ def process(settings: Settings, files: Sequence[Path], output: Path | None, as_j
             slot = Slot(limits, settings.saturator, weights)
             stack.callback(slot.close)
             slots.append(slot)
-        runs = Batch(settings, publisher, weights, slots, bar).run(files)
+        batch = Batch(settings, publisher, weights, slots, bar)
+        stack.callback(batch.clean_up)
+        runs = batch.run(claims)
     if not any(outbox.glob(f"{ATTEMPTS}/*")):
         (outbox / ATTEMPTS).rmdir() if (outbox / ATTEMPTS).is_dir() else None
     for run in runs:
@@ -72,14 +77,19 @@ class Batch:
         self.waiting: deque[Claim] = deque()
         self.runs: list[Run] = []
 
-    def run(self, files: Sequence[Path]) -> list[Run]:
+    def run(self, claims: Sequence[Claim]) -> list[Run]:
         """Process them all. Raises OSError where the machine is in trouble."""
-        self.waiting.extend(loose_claim(path) for path in files)
+        self.waiting.extend(claims)
         while self.waiting or self.busy:
             for slot in self.slots:
                 self.tend(slot)
             wait_for_news(self.slots, TICK_SECONDS)
         return self.runs
+
+    def clean_up(self) -> None:
+        """Remove what an interrupted batch was at."""
+        for claim, _, _ in self.busy.values():
+            self.publisher.remove_attempts(claim.id)
 
     def tend(self, slot: Slot) -> None:
         slot.enforce()
@@ -102,6 +112,9 @@ class Batch:
 
     def end(self, claim: Claim, attempt: Path, ending: Ending) -> None:
         match ending:
+            case Done() if claim.changed():
+                reason = "it changed while it was processed; process it again once it is complete"
+                self.runs.append(self.publisher.record_failure(claim, reason))
             case Done(outcome):
                 claim.note("processed")
                 self.runs.append(self.publisher.release(claim, attempt, outcome))
@@ -123,7 +136,8 @@ def loose_claim(path: Path) -> Claim:
     """A file that is processed where it lies. Raises OSError where it is no regular file."""
     found = signature(path)
     if found is None:
-        raise FileNotFoundError(f"{display(path)} is no file; check the path")
+        kind = "a folder" if path.is_dir() else "not there, or no regular file"
+        raise FileNotFoundError(f"{display(path)} is {kind}; name audio files")
     now = datetime.now(UTC)
     return Claim(uuid4().hex, path.absolute().parent, PurePath(path.name), found, now, has_journal=False)
 

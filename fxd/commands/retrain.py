@@ -19,6 +19,7 @@ from fxd.insight.hints import model_hint
 from fxd.log import warn_only
 from fxd.store.store import open_store
 from fxd.training.due import due
+from fxd.training.schedule import check_schedule
 
 if TYPE_CHECKING:
     from fxd.training.trainer import Progress
@@ -32,6 +33,7 @@ NICENESS = 15
 
 def tell_when(settings: Settings, as_json: bool) -> int:
     """Print when the next retraining is due, and why."""
+    check_schedule(settings.training.schedule)
     with open_store(settings.database_url) as store:
         verdict = due(store, settings, datetime.now(UTC))
         hint = model_hint(settings, store.champion())
@@ -45,7 +47,8 @@ def tell_when(settings: Settings, as_json: bool) -> int:
     print(f"The schedule looks next: {when}")
     print(f"It would {'retrain' if verdict.due else 'not retrain'}: {verdict.reason}")
     if last is not None:
-        print(f"The last one, {last.started_at.astimezone():%Y-%m-%d %H:%M}: {last.state}, {last.reason}")
+        ending = f"{last.state}, {last.reason}" if last.reason else last.state
+        print(f"The last one, {last.started_at.astimezone():%Y-%m-%d %H:%M}: {ending}")
     if hint:
         print(f"Note: {hint}")
     print("`fxd retrain --now` does it at once")
@@ -117,9 +120,13 @@ def shown_progress() -> Iterator[OnProgress]:
 
     with Bar(TextColumn("training"), BarColumn(), TextColumn("{task.description}"), console=console) as bar:
         task = bar.add_task("loading", total=None)
+        began = time.monotonic()
 
         def show(progress: "Progress") -> None:
-            bar.update(task, description=figures(progress), total=progress.steps, completed=progress.step)
+            # By time: on a machine slower than planned the clock ends it, with fewer steps.
+            seconds = time.monotonic() - began
+            total = seconds + progress.seconds_left
+            bar.update(task, description=figures(progress), total=total, completed=seconds)
 
         yield show
 

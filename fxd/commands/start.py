@@ -4,7 +4,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from fxd.config import ConfigError, Settings
+from fxd.config import Settings
 
 
 def start(home: Path, settings: Settings, once: bool) -> int:
@@ -12,12 +12,9 @@ def start(home: Path, settings: Settings, once: bool) -> int:
     from fxd.daemon import Daemon
     from fxd.log import set_up_log
     from fxd.screen import Screen
-    from fxd.training.schedule import parse_schedule
+    from fxd.training.schedule import check_schedule
 
-    try:
-        parse_schedule(settings.training.schedule)
-    except ValueError as error:
-        raise ConfigError(f"[training] schedule: {error}") from error
+    check_schedule(settings.training.schedule)
     screen = Screen(Console(stderr=True))
     terminal = screen.log if screen.console.is_terminal else None
     set_up_log(settings.logging, settings.retention.log_days, terminal)

@@ -3,7 +3,7 @@
 import json
 
 from fxd.config import Settings
-from fxd.insight.hints import model_hint
+from fxd.insight.hints import mixed_hint, model_hint
 from fxd.insight.stats import NO_RUNS, stats_json
 from fxd.store.store import open_store
 
@@ -25,6 +25,8 @@ def stats(settings: Settings, last: int, as_json: bool) -> int:
 
     console = Console()
     print_stats(console, runs)
+    if mixed := mixed_hint(runs):
+        console.print(f"Note: {mixed}", style="yellow", markup=False)
     if hint:
         console.print(f"Note: {hint}", style="yellow", markup=False)
     return 0

@@ -2,9 +2,10 @@
 
 import json
 from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 
-from fxd.config import Settings
+from fxd.config import Settings, settings_mark
 from fxd.insight.hints import model_hint
 from fxd.instance import Instance, Status
 from fxd.store.store import Store, open_store
@@ -18,7 +19,7 @@ def status(settings: Settings, as_json: bool) -> int:
     if as_json:
         print(json.dumps(facts, indent=2))
     else:
-        print_facts(facts, running)
+        print_facts(settings, facts, running)
     return 0
 
 
@@ -42,7 +43,7 @@ def gather(settings: Settings, store: Store, running: Status | None) -> dict[str
     }
 
 
-def print_facts(facts: dict[str, Any], running: Status | None) -> None:
+def print_facts(settings: Settings, facts: dict[str, Any], running: Status | None) -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -53,22 +54,33 @@ def print_facts(facts: dict[str, Any], running: Status | None) -> None:
     if running is None:
         table.add_row("daemon", Text("not running; `fxd start` runs it"))
     else:
-        table.add_row("daemon", Text(f"pid {running.pid} on {running.host} since {running.started_at}"))
-        table.add_row("", Text(summary_line(running)))
+        table.add_row(
+            "daemon", Text(f"pid {running.pid} on {running.host} since {clock(running.started_at)}")
+        )
+        table.add_row("since then", Text(summary_line(running)))
         for work in running.processing:
             table.add_row("at work", Text(f"{work['file']}, {work['audio_seconds']:.0f} s of audio done"))
         if running.retraining is not None:
             table.add_row("training", Text(retraining_line(running.retraining)))
         table.add_row(
-            "next retraining", Text(running.next_retraining or "never ([training] schedule is empty)")
+            "next retraining", Text(clock(running.next_retraining) or "never ([training] schedule is empty)")
         )
+        if running.settings != settings_mark(settings):
+            note = "the settings have changed since the daemon started: restart it"
+            table.add_row("", Text(note, style="yellow"))
     runs = facts["runs"]
-    table.add_row("runs", Text(f"{runs['done']} done, {runs['failed']} failed"))
+    table.add_row("runs in all", Text(f"{runs['done']} done, {runs['failed']} failed"))
     table.add_row("model", Text(facts["model"] or "none yet; the first `fxd start` brings one"))
     if facts["hint"]:
         table.add_row("", Text(facts["hint"], style="yellow"))
     table.add_row("training set", Text(f"{facts['dataset_seconds'] / 60:.1f} minutes"))
     if facts["last_training"]:
         last = facts["last_training"]
-        table.add_row("last retraining", Text(f"{last['at'][:19]}: {last['state']}, {last['reason']}"))
+        ending = f"{last['state']}, {last['reason']}" if last["reason"] else last["state"]
+        table.add_row("last retraining", Text(f"{clock(last['at'])}: {ending}"))
     Console().print(table)
+
+
+def clock(moment: str) -> str:
+    """An ISO time on the local clock; "" stays ""."""
+    return f"{datetime.fromisoformat(moment).astimezone():%Y-%m-%d %H:%M}" if moment else ""

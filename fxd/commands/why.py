@@ -19,7 +19,7 @@ def why(settings: Settings, file: str, as_json: bool) -> int:
     """Print every step of every run of `file`, newest run first, and where it is if it is under way."""
     name = name_in_home(settings, file)
     with open_store(settings.database_url) as store:
-        runs = store.runs_of(name)
+        runs = [run for run in store.runs_of(name) if is_meant(run, file, name)]
     present = waiting(settings, file) + under_way(settings, name)
     if as_json:
         print(json.dumps({"now": present, "runs": [run_facts(run) for run in runs]}, indent=2, default=str))
@@ -38,6 +38,12 @@ def name_in_home(settings: Settings, file: str) -> str:
                 relative = relative.relative_to(relative.parts[0])
             return display(relative)
     return display(file)
+
+
+def is_meant(run: Run, file: str, name: str) -> bool:
+    """Whether a run found by `name` is the one: a bare name means all files of that name, a path only itself."""
+    is_path = Path(file).name != file
+    return not is_path or name == run.file or name in [result.output for result in run.results]
 
 
 def waiting(settings: Settings, file: str) -> list[dict[str, Any]]:

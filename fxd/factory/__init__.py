@@ -42,8 +42,7 @@ def install_factory_model(settings: Settings, store: Store) -> Model:
         champion = store.champion()
         if champion is None:
             return install(settings, store)
-        lost = not model_folder(settings.paths.models, champion.id).exists()
-        if lost and champion.origin == "factory":
+        if champion.origin == "factory" and not is_usable(settings, champion):
             put_back(settings, champion)
         return champion
 
@@ -56,6 +55,14 @@ def install(settings: Settings, store: Store) -> Model:
     store.add_model(model)
     store.promote(model.id, "it came with fxd, and no model served yet", datetime.now(UTC))
     return model
+
+
+def is_usable(settings: Settings, model: Model) -> bool:
+    try:
+        load_network(settings.paths.models, model.id)
+    except ModelError:
+        return False
+    return True
 
 
 def put_back(settings: Settings, champion: Model) -> None:

@@ -1,8 +1,10 @@
 """What a person should know before believing a number."""
 
+from collections.abc import Sequence
+
 from fxd.config import Settings
 from fxd.engines.settings_hash import settings_hash
-from fxd.store.records import Model
+from fxd.store.records import EngineName, Model, Run
 
 
 def model_hint(settings: Settings, champion: Model | None) -> str:
@@ -13,3 +15,22 @@ def model_hint(settings: Settings, champion: Model | None) -> str:
         f"model {champion.id} learned other [saturator] settings than config.toml has now: its error says "
         "little until a retraining (`fxd retrain --now`)"
     )
+
+
+def mixed_hint(runs: Sequence[Run]) -> str:
+    """A sentence where figures over all of `runs` mix several models or saturator settings; else nothing."""
+    models, settings = versions(runs, "tcn"), versions(runs, "dsp")
+    if models < 2 and settings < 2:
+        return ""
+    return (
+        f"these runs span {counted(models, 'model')} and {counted(settings, 'saturator setting')}; "
+        "the figures together mix them"
+    )
+
+
+def versions(runs: Sequence[Run], engine: EngineName) -> int:
+    return len({result.version for run in runs for result in run.results if result.engine == engine})
+
+
+def counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

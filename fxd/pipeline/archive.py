@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
 from fxd.pipeline.claims import Claim
-from fxd.pipeline.files import fitted, move_without_replacing, write_text
+from fxd.pipeline.files import fitted, move_without_replacing, usable_folder, write_text
 from fxd.pipeline.inbox import Signature, signature
 
 ERROR_SUFFIX = ".error.txt"
@@ -18,14 +18,17 @@ def to_done(claim: Claim, inbox: Path, keep: bool) -> Path | None:
         claim.source.unlink(missing_ok=True)
         claim.remove()
         return None
-    final = move_without_replacing(claim.source, inbox / "done" / claim.relative.parent, claim.relative.name)
+    done = inbox / "done"
+    folder = done / usable_folder(done, claim.relative.parent)
+    final = move_without_replacing(claim.source, folder, claim.relative.name)
     claim.remove()
     return final
 
 
 def to_failed(claim: Claim, inbox: Path, reason: str) -> Path:
     """Quarantine an original, its reason beside it under the same name."""
-    folder = inbox / "failed" / claim.relative.parent
+    failed = inbox / "failed"
+    folder = failed / usable_folder(failed, claim.relative.parent)
 
     def belongs_to_another(final: Path) -> bool:
         note = error_note(final)
@@ -78,8 +81,8 @@ class LateWrites:
             # Where there are no hard links, the archive is a copy: its inode is another one.
             has_changed = found is not None and found[:2] != known[:2]
             if has_changed:
-                place = inbox / relative
-                back.append(move_without_replacing(final, place.parent, place.name))
+                folder = inbox / usable_folder(inbox, relative.parent)
+                back.append(move_without_replacing(final, folder, relative.name))
                 error_note(final).unlink(missing_ok=True)
             if has_changed or found is None or time.monotonic() > until:
                 del self.watched[final]

@@ -8,6 +8,7 @@ happened to it is known after a crash too.
 import json
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path, PurePath
@@ -15,7 +16,7 @@ from uuid import uuid4
 
 from filelock import FileLock, Timeout
 
-from fxd.pipeline.files import display, make_folder, move_without_replacing, sync_folder
+from fxd.pipeline.files import display, make_folder, move_without_replacing, sync_folder, usable_folder
 from fxd.pipeline.inbox import Candidate, Signature, signature
 from fxd.store.records import Step
 
@@ -113,6 +114,9 @@ class Claims:
         except (FileNotFoundError, NotADirectoryError):
             claim.remove()
             return None
+        except OSError:
+            claim.remove()
+            raise
         claim.note("claimed")
         if claim.changed():
             self.give_back(claim)
@@ -121,8 +125,8 @@ class Claims:
 
     def give_back(self, claim: Claim) -> Path:
         """Put a claimed file back where it lay, under a numbered name if that place is taken now."""
-        place = self.inbox / claim.relative
-        final = move_without_replacing(claim.source, place.parent, place.name)
+        folder = self.inbox / usable_folder(self.inbox, claim.relative.parent)
+        final = move_without_replacing(claim.source, folder, claim.relative.name)
         claim.remove()
         return final
 
@@ -138,8 +142,10 @@ class Claims:
                 continue
             yield from self.adopt(folder)
             lock.release()
-            (folder / LOCK).unlink(missing_ok=True)
-            folder.rmdir()
+            # Whatever else somebody put there is not ours to remove.
+            with suppress(OSError):
+                (folder / LOCK).unlink(missing_ok=True)
+                folder.rmdir()
 
     def adopt(self, dead: Path) -> Iterator[Claim]:
         for folder in sorted(path for path in dead.iterdir() if path.is_dir()):

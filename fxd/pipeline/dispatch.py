@@ -1,5 +1,6 @@
 """From the inbox through the slots to an end: published, quarantined, tried again or given back."""
 
+import errno
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from loguru import logger
 from fxd.pipeline.archive import LateWrites
 from fxd.pipeline.claims import Claim, Claims
 from fxd.pipeline.files import display
-from fxd.pipeline.inbox import Inbox, Signature
+from fxd.pipeline.inbox import Inbox
 from fxd.pipeline.process import Job
 from fxd.pipeline.publish import Publisher, Unfinished
 from fxd.pipeline.workers import Death, Done, Ending, Fault, Slot, Trouble
@@ -55,7 +56,7 @@ class Dispatcher:
         self.busy: dict[Slot, Work] = {}
         self.waiting: deque[Claim] = deque()
         self.ended: deque[Work] = deque()
-        self.cut_off: dict[PurePath, Signature] = {}
+        self.cut_off: dict[PurePath, tuple[int, int]] = {}
         self.done = self.failed = self.settled = 0
 
     def recover(self) -> None:
@@ -108,8 +109,15 @@ class Dispatcher:
 
     def claim_next(self) -> Claim | None:
         while (candidate := self.inbox.next_complete()) is not None:
-            claim = self.claims.take(candidate)
             self.inbox.forget(candidate.path)
+            try:
+                claim = self.claims.take(candidate)
+            except OSError as error:
+                if error.errno != errno.EXDEV:
+                    raise
+                self.inbox.leave_alone(candidate.path)
+                logger.error("{}: left alone: it lies on another file system than the inbox", candidate.path)
+                continue
             if claim is not None:
                 return claim
         return None
@@ -132,9 +140,7 @@ class Dispatcher:
         claim = work.claim
         match work.ending:
             case _ if claim.is_gone():
-                self.publisher.record_failure(claim, "it was removed from the inbox while it was processed")
-                self.failed += 1
-                logger.error("{}: it was removed while it was processed", claim.file)
+                self.lose(claim)
             case _ if claim.changed():
                 self.writer_went_on(claim)
             case Done():
@@ -147,6 +153,18 @@ class Dispatcher:
                 self.waiting.append(claim)
                 self.ended.popleft()
                 raise OSError(reason)
+
+    def lose(self, claim: Claim) -> None:
+        """Let go of a file that is not there any more."""
+        if claim.folder.is_dir():
+            self.publisher.record_failure(claim, "it was removed from the inbox while it was processed")
+            claim.remove()
+            self.failed += 1
+            logger.error("{}: it was removed while it was processed", claim.file)
+        else:
+            # The whole inbox went away. If it was a share and comes back, the next start recovers the claim.
+            self.publisher.remove_attempts(claim.id)
+            logger.error("{}: its inbox is gone; it is processed at the next start if it returns", claim.file)
 
     def publish(self, work: Work, ending: Done) -> None:
         claim = work.claim
@@ -176,8 +194,9 @@ class Dispatcher:
 
     def refuse(self, claim: Claim, reason: str, cut_off: bool) -> None:
         """Quarantine a file, unless it is cut off and its writer may go on."""
-        if cut_off and self.cut_off.get(claim.relative) != claim.signature:
-            self.cut_off[claim.relative] = claim.signature
+        # Without the inode: where there are no hard links, what is given back is a copy.
+        if cut_off and self.cut_off.get(claim.relative) != claim.signature[:2]:
+            self.cut_off[claim.relative] = claim.signature[:2]
             patience = CUT_OFF_PATIENCE * self.inbox.settings.settle_seconds
             self.give_back(claim, patience)
             logger.warning("{}: {}; waiting {:.0f} s for the rest", claim.file, reason, patience)
@@ -207,6 +226,8 @@ class Dispatcher:
         for slot in self.slots:
             slot.close()
         for claim in claims:
+            if claim.is_gone() or self.publisher.has_chosen_names(claim):
+                continue  # it may be half published: the next start completes it, under the same names
             self.publisher.remove_attempts(claim.id)
             final = self.claims.give_back(claim)
             logger.info("{}: given back", display(final.relative_to(self.inbox.root)))

@@ -4,6 +4,7 @@ A file is written beside its final place, synced, and renamed; then its folder i
 that is not in the folder on disk is gone after a power cut.
 """
 
+import errno
 import os
 import re
 import shutil
@@ -95,8 +96,25 @@ def make_folder(folder: Path) -> None:
 def appear(temporary: Path, final: Path) -> None:
     """Rename a synced file to its final name, replacing what is there, for good."""
     make_folder(final.parent)
-    temporary.replace(final)
+    try:
+        temporary.replace(final)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        # The two lie on different file systems: copied beside its final place, and renamed there.
+        with whole_file(final) as copy:
+            shutil.copyfile(temporary, copy)
+        temporary.unlink()
     sync_folder(final.parent)
+
+
+def usable_folder(root: Path, relative: PurePath) -> PurePath:
+    """`relative`, with a number on every part of it whose name below `root` belongs to a file."""
+    usable = PurePath()
+    for part in relative.parts:
+        names = (usable / fitted(candidate, "") for candidate in numbered(part))
+        usable = next(name for name in names if (root / name).is_dir() or not os.path.lexists(root / name))
+    return usable
 
 
 def nothing_taken(_: Path) -> bool:
@@ -129,6 +147,8 @@ def take_name(source: Path, final: Path) -> bool:
         os.link(source, final, follow_symlinks=False)
     except FileExistsError:
         return os.path.samestat(source.lstat(), final.lstat())
+    except FileNotFoundError:
+        raise
     except OSError:
         # No hard links here (exFAT, some network shares): exclusive creation reserves the name instead.
         return reserve_and_replace(source, final)

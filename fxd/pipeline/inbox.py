@@ -36,7 +36,7 @@ def signature(path: Path) -> Signature | None:
     """Size, modification time and inode of a regular file; None where there is none."""
     try:
         status = path.lstat()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     if not stat.S_ISREG(status.st_mode):
         return None
@@ -86,6 +86,7 @@ class Inbox:
         self.root = root
         self.settings = settings
         self.candidates: dict[Path, Candidate] = {}
+        self.left_alone: set[Path] = set()
 
     def why_ignored(self, path: Path) -> str | None:
         """Why a file below the inbox is not taken, as a sentence's end; None where it is."""
@@ -132,7 +133,7 @@ class Inbox:
 
     def notice(self, path: Path, hold_seconds: float = 0.0) -> None:
         """Watch `path` from now on, if it may be taken; for `hold_seconds` at least, unless it changes."""
-        if path in self.candidates or self.why_ignored(path) is not None:
+        if path in self.candidates or path in self.left_alone or self.why_ignored(path) is not None:
             return
         found = signature(path)
         if found is not None:
@@ -161,6 +162,10 @@ class Inbox:
         if still_seconds < settle_seconds:
             return False
         return still_seconds > OPEN_PATIENCE_SECONDS or not is_open_for_writing(candidate.path)
+
+    def leave_alone(self, path: Path) -> None:
+        """Do not look at `path` again: it cannot be claimed."""
+        self.left_alone.add(path)
 
     def forget(self, path: Path) -> None:
         self.candidates.pop(path, None)

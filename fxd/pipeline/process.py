@@ -109,6 +109,10 @@ def process(job: Job, progress: Progress) -> Outcome:
     try:
         with open_reader(job.source) as reader:
             return process_open(job, reader, progress)
+    except PermissionError as error:
+        if error.filename != job.source:
+            raise
+        raise FileFault("it cannot be read (permission denied); change its mode and drop it again") from error
     except AudioError as error:
         raise (CutOff if error.cut_off else FileFault)(str(error)) from error
 
@@ -117,7 +121,7 @@ def process_open(job: Job, reader: Reader, progress: Progress) -> Outcome:
     container, subtype, suffix = dry_format(reader)
     content = ContentHash(reader.sample_rate, reader.channels)
     comparison = Comparison(reader.channels)
-    engines = load_engines(job.saturator, job.model)
+    engines = usable_engines(job)
     shape = (reader.sample_rate, reader.channels)
     with ExitStack() as stack:
         dry_path = job.attempt / (DRY_STEM + suffix)
@@ -151,6 +155,14 @@ def process_open(job: Job, reader: Reader, progress: Progress) -> Outcome:
         settings_hash=dsp.engine.version,
         results=(dsp.result(None), tcn.result(quality)),
     )
+
+
+def usable_engines(job: Job) -> tuple[Engine, Engine]:
+    """Both engines. A model that cannot be used is no file's fault: it raises OSError, with the remedy."""
+    try:
+        return load_engines(job.saturator, job.model)
+    except ValueError as error:
+        raise OSError(f"{error}; choose another model with `fxd models promote ID`") from error
 
 
 @lru_cache(maxsize=2)

@@ -17,7 +17,7 @@ import soundfile
 from fxd.config import Settings
 from fxd.pipeline.archive import to_done, to_failed
 from fxd.pipeline.claims import Claim
-from fxd.pipeline.files import appear, display, fitted, numbered, split_name, write_text
+from fxd.pipeline.files import appear, display, fitted, numbered, split_name, usable_folder, write_text
 from fxd.pipeline.process import DRY_STEM, Outcome
 from fxd.store.records import EngineName, Environment, Example, Result, Run, Step
 from fxd.store.store import Store
@@ -148,9 +148,14 @@ class Publisher:
             if names and owners <= {None, outcome.sha256}:
                 return names
         engines: list[EngineName] = [result.engine for result in outcome.results]
-        names = choose_names(claim.relative, engines, lambda name: self.is_taken(name, outcome.sha256))
+        relative = usable_folder(self.outbox, claim.relative.parent) / claim.relative.name
+        names = choose_names(relative, engines, lambda name: self.is_taken(name, outcome.sha256))
         write_text(attempt / MANIFEST, json.dumps({engine: str(name) for engine, name in names.items()}))
         return names
+
+    def has_chosen_names(self, claim: Claim) -> bool:
+        """Whether publishing has begun, so that outputs may be visible that no run is recorded for."""
+        return any((attempt / MANIFEST).exists() for attempt in self.attempts_of(claim.id))
 
     def is_taken(self, name: PurePath, sha256: str) -> bool:
         """Whether `name` in the outbox is somebody else's: not made from the same content, or not by us."""

@@ -100,7 +100,7 @@ class Slot:
 
     @property
     def is_free(self) -> bool:
-        return self.is_ready and self.job is None
+        return self.is_ready and self.job is None and self.process.is_alive()
 
     def submit(self, job: Job) -> None:
         """Start an attempt; the slot is busy until `listen` tells how it ended."""
@@ -197,8 +197,9 @@ def died_of(code: int | None) -> str:
 
 def serve(connection: Connection, saturator: SaturatorSettings, model: Path) -> None:
     """The life of a worker: warm the engines, then one job after another until the daemon hangs up."""
-    # Ctrl-C reaches the whole terminal group; when a worker ends is the daemon's decision.
+    # They reach the whole terminal group, or service; when a worker ends is the daemon's decision.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     threading.Thread(target=end_with_parent, daemon=True).start()
     with suppress(OSError, ValueError):  # the first attempt meets it again, and tells it
         load_engines(saturator, model)
@@ -231,7 +232,7 @@ def attempt(job: Job, reporter: Reporter) -> Ending:
     except FileFault as error:
         return Fault(str(error), cut_off=isinstance(error, CutOff))
     except OSError as error:
-        return Trouble(f"{error.strerror or error}: {error.filename or job.attempt}")
+        return Trouble(str(error))
     except Exception:
         # A bug, or a crafted file that found one: the daemon retries and then quarantines with this text.
         return Death(f"internal error:\n{traceback.format_exc()}")

@@ -22,8 +22,11 @@ class Examples(Database):
             return [Example(*row) for row in connection.execute(query)]
 
     def contents(self) -> list[Example]:
-        """One example, the latest, for each sound that is kept; in the order in which they were added."""
-        query = select(*columns_of(examples, Example)).where(examples.c.id.in_(latest_of_each_content()))
+        """One example, the first, for each sound that is kept; in the order in which they were added.
+
+        A known sound under other saturator settings is no new sound.
+        """
+        query = select(*columns_of(examples, Example)).where(examples.c.id.in_(first_of_each_content()))
         with self.read() as connection:
             return [Example(*row) for row in connection.execute(query.order_by(examples.c.id))]
 
@@ -37,7 +40,7 @@ class Examples(Database):
 
     def sum_over_contents(self, value: ColumnElement[Any]) -> Any:
         """A number, of whatever type the database sums in."""
-        query = select(func.coalesce(func.sum(value), 0)).where(examples.c.id.in_(latest_of_each_content()))
+        query = select(func.coalesce(func.sum(value), 0)).where(examples.c.id.in_(first_of_each_content()))
         with self.read() as connection:
             return connection.execute(query).scalar_one()
 
@@ -58,5 +61,5 @@ def add_example(connection: Connection, example: Example) -> bool:
     return insert_new(connection, examples, values_of(example))
 
 
-def latest_of_each_content() -> Select[tuple[int]]:
-    return select(func.max(examples.c.id)).group_by(examples.c.content_sha256)
+def first_of_each_content() -> Select[tuple[int]]:
+    return select(func.min(examples.c.id)).group_by(examples.c.content_sha256)

@@ -10,7 +10,7 @@ from urllib.parse import quote
 # Before this version a checkpoint could, rarely, corrupt a database in WAL mode.
 # Source: https://sqlite.org/wal.html#walresetbug
 WAL_IS_SAFE_FROM = (3, 51, 3)
-BUSY_SECONDS = 10.0
+BUSY_SECONDS = 5.0
 RETRY_SECONDS = 0.02
 
 

@@ -23,6 +23,8 @@ from fxd.training.trainer import ValidationPair
 FEWEST_FOR_BOOTSTRAP = 6
 RESAMPLES = 10_000
 WORST_FILE_MARGIN_DB = 1.0
+LEAST_GAIN_DB = 0.005
+"""What rounds to 0.00 is called no difference."""
 PERFECT_DB = -150.0
 """Float32 cannot tell anything better from perfect; a gain of infinitely many dB would be no number."""
 
@@ -150,6 +152,8 @@ def decide_between(champion: str, files: tuple[Comparison, ...]) -> Decision:
     guarded = worst_after <= worst_before + WORST_FILE_MARGIN_DB
 
     change = f"{abs(median):.2f} dB {'better' if median > 0 else 'worse'} than {champion}"
+    if abs(median) < LEAST_GAIN_DB:
+        change = f"no different from {champion}"
     chance = "" if clear or median <= 0 else ", which could be chance"
     doubt = "95 % interval {:+.2f} to {:+.2f}".format(*interval)
     if few:

@@ -225,6 +225,8 @@ class Retraining:
             on_progress=self.on_progress,
             should_stop=self.should_stop,
         )
+        if trained.steps == 0 and not trained.stopped_early:
+            raise TrainingFailed("there was no time for a single step: raise [training] max_minutes")
         if trained.stopped_early:
             raise Stopped(f"asked to stop after {trained.steps} of {trained.plan.steps} steps")
         return trained

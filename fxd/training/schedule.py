@@ -17,6 +17,8 @@ from itertools import count, product
 from apscheduler.triggers.base import BaseTrigger
 from tzlocal import get_localzone
 
+from fxd.config import ConfigError
+
 CALENDAR = tuple(date(2000, 1, 1) + timedelta(days=n) for n in range(28 * 365 + 7))
 """28 years, in which every day of the year falls on every weekday, 29 February too."""
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
@@ -142,6 +144,14 @@ def parse_schedule(text: str, zone: tzinfo | None = None) -> CrontabTrigger | No
     Raises ValueError, with field and remedy, for what is not a crontab line.
     """
     return CrontabTrigger(text, zone or get_localzone()) if text else None
+
+
+def check_schedule(text: str) -> None:
+    """Raise ConfigError, with field and remedy, where `text` is no crontab line."""
+    try:
+        parse_schedule(text)
+    except ValueError as error:
+        raise ConfigError(f"[training] schedule: {error}") from error
 
 
 def next_fire(text: str, after: datetime, zone: tzinfo | None = None) -> datetime | None:
