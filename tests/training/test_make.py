@@ -19,7 +19,7 @@ from fxd.training.plan import Plan
 def test_a_factory_model_is_made_by_the_projects_own_training(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Settings, store: Store
 ) -> None:
-    monkeypatch.setattr(retrain, "plan_for", lambda *_: Plan(steps=40, validate_every=20, batch=1))
+    monkeypatch.setattr(retrain, "plan_for", lambda *_, **__: Plan(steps=40, validate_every=20, batch=1))
     monkeypatch.setenv("FXD_SATURATOR__DRIVE", "2")
     clips = [str(CLIPS / f"{name}.flac") for name in ("loop_electric", "guit_harmonics", "loop_amen")]
     assert main(["--preset", "nano", "--into", str(tmp_path / "made"), *clips]) == 0
