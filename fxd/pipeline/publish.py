@@ -7,6 +7,7 @@ original leaves the claim. Whatever was not recorded is done again at the next s
 
 import json
 import shutil
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -25,6 +26,7 @@ from fxd.training.dataset import dry_path, subset_of
 
 ATTEMPTS = ".attempts"
 MANIFEST = "manifest.json"
+STRAY_SECONDS = 86_400.0
 
 
 class Unfinished(OSError):
@@ -129,10 +131,11 @@ class Publisher:
             shutil.rmtree(folder)
 
     def remove_strays(self) -> None:
-        """Remove the attempt folders of recorded runs: a crash came before their clean-up."""
+        """Remove the attempt folders of recorded runs, and of those that nobody can be at any more."""
         if self.attempts.is_dir():
             for folder in self.attempts.iterdir():
-                if self.store.has_run(folder.name.split(".")[0]):
+                is_old = time.time() - folder.stat().st_mtime > STRAY_SECONDS
+                if is_old or self.store.has_run(folder.name.split(".")[0]):
                     shutil.rmtree(folder)
 
     def choose_names(self, claim: Claim, attempt: Path, outcome: Outcome) -> dict[str, PurePath]:
