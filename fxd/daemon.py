@@ -128,12 +128,11 @@ class Daemon:
         if not self.once:
             self.closing.callback(self.retrainer.stop)
             self.retrainer.start(self.store)
+        if hint := model_hint(self.settings, self.store.champion()):
+            logger.warning("{}", hint)
         logger.info(
             "watching {} with {} workers, model {}", display(paths.inbox), len(self.slots), self.model
         )
-
-        if hint := model_hint(self.settings, self.store.champion()):
-            logger.warning("{}", hint)
 
     def hire_workers(self) -> None:
         limits = Limits(self.settings.processing.timeout_factor, self.settings.processing.memory_limit_mb)
