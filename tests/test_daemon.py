@@ -179,6 +179,7 @@ def test_two_bad_files_of_one_name_keep_their_own_reasons(home: Home) -> None:
 
 
 def test_a_file_still_being_copied_is_taken_only_when_it_is_complete(home: Home, clip: Path) -> None:
+    home.configure("[inbox]\nsettle_seconds = 1.0\n[processing]\nworkers = 1\n[training]\nschedule = ''\n")
     daemon = home.start()
     content = clip.read_bytes()
     piece = len(content) // 8 + 1
@@ -186,7 +187,7 @@ def test_a_file_still_being_copied_is_taken_only_when_it_is_complete(home: Home,
         # Opened anew for every piece, so that only stillness tells; each pause is shorter than the settle time.
         with (home.inbox / SHORT).open("ab") as copy:
             copy.write(content[start : start + piece])
-        time.sleep(0.1)
+        time.sleep(0.2)
     wait_until(home.outputs, "the file comes out")
     assert home.stop(daemon) == 0
     assert only_run(home)["state"] == "done"

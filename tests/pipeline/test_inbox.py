@@ -11,7 +11,7 @@ import pytest
 from fxd.config import InboxSettings
 from fxd.pipeline.inbox import Candidate, Inbox, is_open_for_writing
 
-SETTLE_SECONDS = 0.15
+SETTLE_SECONDS = 0.3
 
 
 def make_inbox(root: Path, **settings: object) -> Inbox:
@@ -109,7 +109,7 @@ def test_a_file_that_grows_is_left_alone_until_it_is_still(tmp_path: Path) -> No
         with path.open("ab") as file:
             file.write(b"more")
         grown_at = time.monotonic()
-        assert next_complete(inbox, SETTLE_SECONDS / 2) is None
+        assert next_complete(inbox, SETTLE_SECONDS / 10) is None
     assert next_complete(inbox) is not None
     assert time.monotonic() - grown_at >= SETTLE_SECONDS
 
