@@ -67,6 +67,11 @@ def test_a_broken_configuration_ends_every_command_with_2(home: Home, command: s
     assert "Traceback" not in done.stderr
 
 
+def test_a_database_address_that_cannot_be_used_is_a_wrong_configuration(home: Home) -> None:
+    home.configure('[database]\nurl = "mysql://localhost/x"\n')
+    assert "[database] url" in home.fxd("stats", code=2).stderr
+
+
 def test_a_schedule_that_cron_would_not_take_is_refused_at_the_start(home: Home) -> None:
     home.configure('[training]\nschedule = "61 3 * * *"\n')
     assert "minute" in home.fxd("start", code=2).stderr

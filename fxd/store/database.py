@@ -12,7 +12,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from fxd.store import sqlite
-from fxd.store.errors import StoreError, explain
+from fxd.store.errors import AddressError, StoreError, explain
 
 SQLITE_DRIVERS = ("sqlite", "sqlite+pysqlite")
 POSTGRESQL_DRIVERS = ("postgres", "postgresql", "postgresql+psycopg")
@@ -72,7 +72,7 @@ def connect(url: str) -> tuple[Engine, str]:
     if address.drivername in POSTGRESQL_DRIVERS:
         name = f"PostgreSQL database {address.database or ''} on {address.host or 'this machine'}"
         return postgresql_engine(address), name
-    raise StoreError(f"[database] url: fxd cannot keep its log in {address.drivername}; use {URL_FORMS}")
+    raise AddressError(f"[database] url: fxd cannot keep its log in {address.drivername}; use {URL_FORMS}")
 
 
 def parse(url: str) -> URL:
@@ -80,11 +80,11 @@ def parse(url: str) -> URL:
     try:
         address = make_url(url)
     except (ArgumentError, ValueError):
-        raise StoreError(f"[database] url cannot be read as a URL; use {URL_FORMS}") from None
+        raise AddressError(f"[database] url cannot be read as a URL; use {URL_FORMS}") from None
     if "@" in (address.host or ""):
-        raise StoreError("[database] url: an @ in the password must be written as %40")
+        raise AddressError("[database] url: an @ in the password must be written as %40")
     if address.drivername in SQLITE_DRIVERS and address.database in (None, "", ":memory:"):
-        raise StoreError("[database] url names no file; use sqlite:////folder/file.sqlite3")
+        raise AddressError("[database] url names no file; use sqlite:////folder/file.sqlite3")
     return address
 
 

@@ -4,9 +4,15 @@ import sqlite3
 
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, InterfaceError, OperationalError
 
+from fxd.config import ConfigError
+
 
 class StoreError(Exception):
     """The store cannot do what was asked; the message names the database, the trouble and the remedy."""
+
+
+class AddressError(StoreError, ConfigError):
+    """`[database] url` is not an address that fxd can use: a setting to correct."""
 
 
 class StoreUnavailable(StoreError):

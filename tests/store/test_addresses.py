@@ -9,6 +9,7 @@ from typing import Protocol
 import pytest
 from sqlalchemy import event
 
+from fxd.store.errors import AddressError
 from fxd.store.records import Run
 from fxd.store.store import Store, StoreError, StoreUnavailable, open_store
 
@@ -44,7 +45,7 @@ def refused(kind: type[StoreError], text: str) -> Iterator[None]:
     ],
 )
 def test_an_address_that_fxd_cannot_use_is_refused(url: str, text: str) -> None:
-    with refused(StoreError, text):
+    with refused(AddressError, text):
         open_store(url)
 
 
