@@ -199,6 +199,7 @@ class Daemon:
         delay = RETRY_SECONDS[min(self.pauses, len(RETRY_SECONDS) - 1)]
         if reason != self.paused_because:
             logger.error("paused, nothing is lost: {}; it goes on by itself when that is mended", reason)
+            self.next_status = 0.0  # who reads that line and asks `fxd status` is not told of a moment ago
         self.paused_because = reason
         self.pauses += 1
         self.settled_before = self.dispatcher.settled
