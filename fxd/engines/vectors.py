@@ -278,6 +278,38 @@ def add_outer(_: Any, tile: Any, factors: Any, factors_at: Any, array: Any, at: 
 
 
 @instruction
+def add_scaled(_: Any, tile: Any, factors: Any, at: Any, line: Any) -> Any:
+    """tile + factors x line: row i gains the number at `at` + i times the vectors of `line`, a row."""
+
+    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Value:
+        total, x = parts(builder, arguments[0]), parts(builder, arguments[3])
+        factor = address(context, builder, signature.args[1], *arguments[1:3])
+        for i in range(len(total) // len(x)):
+            one = spread(builder, builder.load(moved(builder, factor, i)))
+            for index, value in enumerate(x):
+                total[i * len(x) + index] = multiply_add(builder, one, value, total[i * len(x) + index])
+        return tile_from(builder, total)
+
+    return tile(tile, factors, types.intp, line), emit
+
+
+@instruction
+def add_weighted(_: Any, line: Any, factors: Any, at: Any, tile: Any) -> Any:
+    """line + the sum of the rows of `tile`, row i times the number at `at` + i; `line` is a row."""
+
+    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Value:
+        total, rows = parts(builder, arguments[0]), parts(builder, arguments[3])
+        factor = address(context, builder, signature.args[1], *arguments[1:3])
+        for i in range(len(rows) // len(total)):
+            one = spread(builder, builder.load(moved(builder, factor, i)))
+            for index, value in enumerate(total):
+                total[index] = multiply_add(builder, one, rows[i * len(total) + index], value)
+        return tile_from(builder, total)
+
+    return line(line, factors, types.intp, tile), emit
+
+
+@instruction
 def fma(_: Any, a: Any, b: Any, c: Any) -> Any:
     """a * b + c"""
     return each_vector(a, 3, multiply_add)
