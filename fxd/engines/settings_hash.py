@@ -8,9 +8,9 @@ from hashlib import sha256
 
 from fxd.config import SaturatorSettings
 
-METHODS = {"none": 1, "on": 1}
+METHODS = {"none": 2, "on": 2}
 """Counted up, for each value of `antialias`, by every change after which the output could be another one: to
-the formula and its filters, to the oversampling, and for "on" also to the filters of `resampler`."""
+the curve, to the filters and to the oversampling."""
 
 
 def settings_hash(settings: SaturatorSettings) -> str:
