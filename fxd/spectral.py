@@ -19,21 +19,130 @@ Frames are centred: frame f of a resolution with hop H and window W begins at sa
     frame 2                            [--------------]
 """
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
-import scipy.fft
+import numpy.typing as npt
+from numba import njit
 
 from fxd.engines.engine import Array
+from fxd.engines.vectors import LANES, broadcast_rows, filled, load, load_rows, multiply, store, store_rows
+from fxd.fourier import bin_rows, transform, twiddles
+from fxd.lanes import exponent, larger, mantissa, smaller, sqrt, transpose
 
-MAGNITUDE_FLOOR = np.float32(1e-4)
+MAGNITUDE_FLOOR = 1e-4
 """Magnitudes are raised to this, so that silence has a logarithm."""
+LEAST_POWER = np.float32(MAGNITUDE_FLOOR**2)
 MARGIN = 600
 """Half of the longest window: the signal is mirrored that far at both ends."""
 MIN_FRAMES = 2048 // 2 + 1
 """Shorter signals cannot be mirrored by half of the longest transform (only auraloss needs that much)."""
-BATCH = 64
-"""Frames that are transformed at once: few enough for the cache, enough for SciPy's vectors."""
+BATCH = 2 * LANES
+"""Frames that are transformed at once: two in each lane, as real and imaginary part of one signal."""
+
+Rows = npt.NDArray[np.intp]
+Sums = npt.NDArray[np.float64]
+"""Energy of the difference, energy of the target, sum of the logarithms' differences."""
+
+
+@njit(cache=True, nogil=True)
+def place(signal: Array, at: int, hop: int, window: Array, z: Array) -> None:
+    """BATCH frames of a signal, the first at `at`, under the window: in each lane one real, the next imaginary.
+
+    Where in the transform the window stands only turns phases, so it stands at its beginning.
+    """
+    size = window.shape[0]
+    for begin in range(0, size, LANES):
+        # The last rows may be done twice, so that nothing behind the last frame is read.
+        first = min(begin, size - LANES)
+        factors = broadcast_rows(window, first, LANES, 1)
+        for part in range(2):
+            samples = transpose(load_rows(signal, at + part * hop + first, 2 * hop, LANES, 1))
+            store_rows(z, (2 * first + part) * LANES, 2 * LANES, multiply(samples, factors), 1)
+    z[size:] = 0
+
+
+@njit(cache=True, nogil=True)
+def part_magnitudes(z: Array, mirrored: Rows, magnitudes: Array) -> None:
+    """The magnitudes of two real signals x, y from the transform Z of x + i y, into two rows for each bin.
+
+    X[k] = (Z[k] + conj Z[-k]) / 2 and Y[k] = (Z[k] - conj Z[-k]) / 2i; the halves are in the window.
+    """
+    least = filled(LEAST_POWER)
+    for n in range(mirrored.shape[0]):
+        one, other = 2 * mirrored[n, 0] * LANES, 2 * mirrored[n, 1] * LANES
+        a, b, c, d = load(z, one), load(z, one + LANES), load(z, other), load(z, other + LANES)
+        x_real, x_imag, y_real, y_imag = a + c, b - d, b + d, c - a
+        store(magnitudes, 2 * n * LANES, sqrt(larger(x_real * x_real + x_imag * x_imag, least)))
+        store(magnitudes, (2 * n + 1) * LANES, sqrt(larger(y_real * y_real + y_imag * y_imag, least)))
+
+
+@njit(cache=True, nogil=True)
+def compare(target: Array, estimate: Array, first: int, parts: Array) -> None:
+    """Write the sums over every other row of two magnitudes, from `first` on, into the rows of `parts`.
+
+    The logarithms' differences add up as the logarithm of the product of all larger / smaller, of which the
+    power of two is taken out at every step: its sum is in row 2, what is left of the product in row 3.
+    """
+    difference_energy = target_energy = powers = filled(np.float32(0))
+    product = filled(np.float32(1))
+    for row in range(first, target.shape[0], 2):
+        t, e = load(target, row * LANES), load(estimate, row * LANES)
+        difference_energy = difference_energy + (e - t) * (e - t)
+        target_energy = target_energy + t * t
+        product = product * (larger(t, e) / smaller(t, e))
+        powers = powers + exponent(product)
+        product = mantissa(product)
+    store(parts, 0, difference_energy)
+    store(parts, LANES, target_energy)
+    store(parts, 2 * LANES, powers)
+    store(parts, 3 * LANES, product)
+
+
+@njit(cache=True, nogil=True)
+def add_frames(
+    target: Array,
+    estimate: Array,
+    shape: tuple[int, int],
+    tables: tuple[Array, Array, Rows],
+    scratch: tuple[Array, Array, Array],
+    sums: Sums,
+) -> None:
+    """Add to `sums` what the frames of two signals differ; `shape` is the hop and the number of frames.
+
+    The signals reach as far as whole batches of frames do.
+    """
+    hop, frames = shape
+    window, twiddle, mirrored = tables
+    z, magnitudes, parts = scratch
+    for begin in range(0, frames, BATCH):
+        for signal, result in ((target, magnitudes[0]), (estimate, magnitudes[1])):
+            place(signal, begin * hop, hop, window, z)
+            transform(z, twiddle)
+            part_magnitudes(z, mirrored, result)
+        for half in range(2):
+            compare(magnitudes[0], magnitudes[1], half, parts)
+            for lane in range(min(LANES, (frames - begin - half + 1) // 2)):
+                sums[0] += parts[0, lane]
+                sums[1] += parts[1, lane]
+                sums[2] += math.log(2) * parts[2, lane] + math.log(parts[3, lane])
+
+
+def reaching(signal: Array, frames: int) -> Array:
+    """The signal, with silence behind it where it is shorter."""
+    return signal if signal.size >= frames else np.pad(signal, (0, frames - signal.size))
+
+
+def mirrored_rows(size: int) -> Rows:
+    """The rows of the bins k and -k after a transform, for k = 0 .. size / 2, [size / 2 + 1, 2].
+
+    In the order of the rows of k, as that is faster to read.
+    """
+    rows = bin_rows(size)
+    half = np.arange(size // 2 + 1)
+    half = half[np.argsort(rows[half])]
+    return np.stack([rows[half], rows[-half]], axis=1)
 
 
 @dataclass
@@ -46,60 +155,48 @@ class Resolution:
     frames: int = 0
     """Frames done, of each channel."""
     bins: int = 0
-    difference_energy: float = 0.0
-    target_energy: float = 0.0
-    log_difference: float = 0.0
-    window: Array = field(init=False)
+    sums: Sums = field(default_factory=lambda: np.zeros(3))
 
     def __post_init__(self) -> None:
         phase = 2 * np.pi * np.arange(self.window_size) / self.window_size
-        self.window = (0.5 - 0.5 * np.cos(phase)).astype(np.float32)
+        # Half of a Hann window, for `part_magnitudes`.
+        window = (0.25 - 0.25 * np.cos(phase)).astype(np.float32)
+        self.tables = (window, twiddles(self.fft_size), mirrored_rows(self.fft_size))
+        # Kept, as the system clears pages of this size whenever they are asked for.
+        self.scratch = (
+            np.empty((self.fft_size, 2 * LANES), np.float32),
+            np.empty((2, self.fft_size + 2, LANES), np.float32),
+            np.empty((4, LANES), np.float32),
+        )
 
     @property
     def next_sample(self) -> int:
         """Where the next frame begins."""
         return self.frames * self.hop - self.window_size // 2
 
-    # An engine that failed may give nan or inf; then so is the distance, and that is no reason to warn.
-    @np.errstate(invalid="ignore", over="ignore")
     def update(self, target: Array, estimate: Array, origin: int, last: int | None = None) -> None:
-        """Add the frames that lie whole in two arrays [channels, n] which begin at sample `origin`.
+        """Add frames that lie whole in two arrays [channels, n] which begin at sample `origin`.
 
-        With `last`, the length of the signal, no frame is centred behind it.
+        They are added in batches; what does not fill one waits. With `last`, the length of the signal, all
+        are added, and no frame is centred behind it.
         """
         begin = self.next_sample - origin
         count = (target.shape[1] - begin - self.window_size) // self.hop + 1
-        if last is not None:
-            count = min(count, 1 + last // self.hop - self.frames)
+        count = count // BATCH * BATCH if last is None else min(count, 1 + last // self.hop - self.frames)
         if count <= 0:
             return
-        for channel in range(target.shape[0]):
-            one = self._frames(target[channel, begin:], count)
-            other = self._frames(estimate[channel, begin:], count)
-            for at in range(0, count, BATCH):
-                self._add(self._magnitudes(one[at : at + BATCH]), self._magnitudes(other[at : at + BATCH]))
+        shape = (self.hop, count)
+        reach = (-(-count // BATCH) * BATCH - 1) * self.hop + self.window_size
+        for signals in zip(target[:, begin:], estimate[:, begin:], strict=True):
+            one, other = (reaching(signal, reach) for signal in signals)
+            add_frames(one, other, shape, self.tables, self.scratch, self.sums)
         self.frames += count
-
-    def _frames(self, signal: Array, count: int) -> Array:
-        return np.lib.stride_tricks.sliding_window_view(signal, self.window_size)[:: self.hop][:count]
-
-    def _magnitudes(self, frames: Array) -> Array:
-        # Where in the transform the window stands only turns phases, so it need not be centred there.
-        spectra = scipy.fft.rfft(frames * self.window, self.fft_size)
-        magnitudes: Array = np.maximum(np.abs(spectra), MAGNITUDE_FLOOR)
-        return magnitudes
-
-    def _add(self, target: Array, estimate: Array) -> None:
-        self.difference_energy += float(np.square(estimate - target).sum())
-        self.target_energy += float(np.square(target).sum())
-        # The logarithm of the ratio: one logarithm instead of two.
-        self.log_difference += float(np.abs(np.log(estimate / target)).sum())
-        self.bins += target.size
+        self.bins += target.shape[0] * count * (self.fft_size // 2 + 1)
 
     @property
     def distance(self) -> float:
-        convergence = float(np.sqrt(self.difference_energy / self.target_energy))
-        return convergence + self.log_difference / self.bins
+        difference_energy, target_energy, log_difference = self.sums
+        return float(np.sqrt(difference_energy / target_energy) + log_difference / self.bins)
 
 
 class MrStft:
