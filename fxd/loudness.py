@@ -9,7 +9,7 @@ from array import array
 
 import numpy as np
 import numpy.typing as npt
-import scipy.signal
+from numba import njit
 
 from fxd.engines.engine import Array
 
@@ -36,6 +36,42 @@ Four channels are front and surround; of six the last two are the surrounds at 1
 BS.1770-4, table 4: 1.41 for a loudspeaker to the side (60 to 120 degrees), 1 elsewhere.
 """
 
+TINY = 1e-30
+"""State below this is zero: in silence it would decay into denormal numbers, with which processors are slow."""
+
+DoubleArray = npt.NDArray[np.float64]
+
+
+@njit(cache=True, nogil=True, fastmath={"contract"})
+def add_energy(
+    sections: DoubleArray, block: Array, cuts: npt.NDArray[np.intp], state: DoubleArray, quarters: DoubleArray
+) -> None:
+    """Filter a block [channels, frames]; write each channel's energy up to each of `cuts` into [channels, cuts].
+
+    `state`, [channels, 7], is the last two values before, between and behind the two sections (direct form I,
+    in which a value waits for one multiply-add of the value before it) and the energy since the last cut.
+    The energies are the same for every size of blocks, to the last bit.
+    """
+    (b0, b1, b2, _, a1, a2), (c0, c1, c2, _, d1, d2) = sections
+    for channel in range(block.shape[0]):
+        x1, x2, y1, y2, z1, z2, energy = state[channel]
+        begin = 0
+        for quarter in range(cuts.shape[0] + 1):
+            is_cut = quarter < cuts.shape[0]
+            end = cuts[quarter] if is_cut else block.shape[1]
+            for n in range(begin, end):
+                x = np.float64(block[channel, n])
+                y = b0 * x + b1 * x1 + b2 * x2 - a2 * y2 - a1 * y1
+                z = c0 * y + c1 * y1 + c2 * y2 - d2 * z2 - d1 * z1
+                x1, x2, y1, y2, z1, z2 = x, x1, y, y1, z, z1
+                energy += z * z
+            if is_cut:
+                quarters[channel, quarter] = energy
+                energy, begin = 0.0, end
+                if abs(y1) + abs(y2) + abs(z1) + abs(z2) < TINY:
+                    y1 = y2 = z1 = z2 = 0.0
+        state[channel] = x1, x2, y1, y2, z1, z2, energy
+
 
 class Loudness:
     """Loudness of one signal of 1 to 8 channels."""
@@ -43,34 +79,26 @@ class Loudness:
     def __init__(self, sample_rate: int, channels: int) -> None:
         self._sample_rate = sample_rate
         self._sections = k_weighting(sample_rate)
-        self._state = np.zeros((2, channels, 2))
-        self._weights = np.array(CHANNEL_WEIGHTS[channels])
+        self._state = np.zeros((channels, 7))
+        self._weights = np.array(CHANNEL_WEIGHTS[channels])[:, None]
         self._frames = 0
         self._quarters = array("d")
         """Weighted energy of every whole 100 ms."""
-        self._unfinished = 0.0
-        """Energy since the last whole one."""
 
     def update(self, block: Array) -> None:
         """Take the next float32 [channels, n]."""
-        if block.shape[1] == 0:
-            return
-        weighted, self._state = scipy.signal.sosfilt(self._sections, block.astype(np.float64), zi=self._state)
-        # In silence the state decays into denormal numbers, with which processors are slow.
-        self._state[np.abs(self._state) < 1e-30] = 0
-        energy = self._weights @ np.square(weighted)
-        *whole, begun = np.split(energy, self._cuts(block.shape[1]))
-        for quarter in whole:
-            self._quarters.append(self._unfinished + float(quarter.sum()))
-            self._unfinished = 0.0
-        self._unfinished += float(begun.sum())
+        cuts = self._cuts(block.shape[1])
+        energies = np.empty((block.shape[0], cuts.size))
+        add_energy(self._sections, block, cuts, self._state, energies)
+        # Not a dot product, whose sums may depend on the number of columns.
+        self._quarters.extend((self._weights * energies).sum(axis=0))
         self._frames += block.shape[1]
 
-    def _cuts(self, frames: int) -> list[int]:
+    def _cuts(self, frames: int) -> npt.NDArray[np.intp]:
         """Where in the next `frames` frames a quarter ends. At 11,025 Hz it has 1,102 or 1,103 frames."""
         done, end = len(self._quarters), self._frames + frames
-        quarters = range(done + 1, end * QUARTERS_PER_SECOND // self._sample_rate + 1)
-        return [quarter * self._sample_rate // QUARTERS_PER_SECOND - self._frames for quarter in quarters]
+        quarters = np.arange(done + 1, end * QUARTERS_PER_SECOND // self._sample_rate + 1)
+        return quarters * self._sample_rate // QUARTERS_PER_SECOND - self._frames
 
     def result(self) -> float:
         """Integrated loudness in LUFS; nan for less than 400 ms, and where all is below -70 LUFS."""
