@@ -22,6 +22,7 @@ from fxd.pipeline.archive import LateWrites
 from fxd.pipeline.claims import Claims
 from fxd.pipeline.dispatch import Dispatcher
 from fxd.pipeline.files import display
+from fxd.pipeline.follower import has_spare_core
 from fxd.pipeline.inbox import Inbox
 from fxd.pipeline.process import Job
 from fxd.pipeline.publish import Publisher
@@ -151,6 +152,7 @@ class Daemon:
             settings.saturator,
             weights_path(settings.paths.models, self.model),
             settings.output.subtype,
+            has_spare_core(len(self.slots)),
         )
 
     def model_id(self) -> str:

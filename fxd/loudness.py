@@ -89,7 +89,7 @@ class Loudness:
         """Take the next float32 [channels, n]."""
         cuts = self._cuts(block.shape[1])
         energies = np.empty((block.shape[0], cuts.size))
-        add_energy(self._sections, block, cuts, self._state, energies)
+        add_energy(self._sections, np.ascontiguousarray(block), cuts, self._state, energies)
         # Not a dot product, whose sums may depend on the number of columns.
         self._quarters.extend((self._weights * energies).sum(axis=0))
         self._frames += block.shape[1]

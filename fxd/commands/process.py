@@ -21,6 +21,7 @@ from fxd.log import warn_only
 from fxd.pipeline.claims import Claim
 from fxd.pipeline.dispatch import DEATHS_ALLOWED, summary
 from fxd.pipeline.files import display
+from fxd.pipeline.follower import has_spare_core
 from fxd.pipeline.inbox import signature
 from fxd.pipeline.process import Job
 from fxd.pipeline.publish import ATTEMPTS, Publisher
@@ -107,7 +108,8 @@ class Batch:
         attempt = self.publisher.attempt_folder(claim)
         claim.note("started", f"model {self.weights.parent.name}")
         subtype = self.settings.output.subtype
-        slot.submit(Job(claim.source, attempt, self.settings.saturator, self.weights, subtype))
+        spare = has_spare_core(len(self.slots))
+        slot.submit(Job(claim.source, attempt, self.settings.saturator, self.weights, subtype, spare))
         self.busy[slot] = (claim, attempt, self.bar.add_task(claim.file, total=None))
 
     def end(self, claim: Claim, attempt: Path, ending: Ending) -> None:

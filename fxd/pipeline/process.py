@@ -5,7 +5,7 @@ writes into a folder that nobody reads any more.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from functools import lru_cache
@@ -19,6 +19,7 @@ from fxd.engines.tcn import Tcn, load_weights
 from fxd.loudness import Loudness
 from fxd.metrics import Comparison
 from fxd.pipeline.files import make_folder, sync_file
+from fxd.pipeline.follower import Follower
 from fxd.store.records import EngineName, Quality, Result
 
 BLOCK_FRAMES = 65_536
@@ -47,6 +48,8 @@ class Job:
     model: Path
     """weights.safetensors of the champion."""
     subtype: Subtype
+    has_spare_core: bool = False
+    """Whether what surrounds the engines may run beside them; else their clocks would count its time too."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,10 @@ class Outcome:
 
 
 class Lane:
-    """One engine at work on the file: its stream, its writer, its loudness and its clock."""
+    """One engine at work on the file: its stream and its clocks, its writer and its loudness.
+
+    `run` belongs to the thread of the engines, `keep` to the one that follows.
+    """
 
     def __init__(self, engine: Engine, reader: Reader, writer: Writer) -> None:
         self.engine = engine
@@ -73,16 +79,20 @@ class Lane:
         self.loudness = Loudness(reader.sample_rate, reader.channels)
         self.engine_seconds = 0.0
         self.cpu_seconds = 0.0
+        """Of this thread: what runs beside the engine is not the engine's."""
 
-    def take(self, block: Array | None) -> Array:
-        """Process and write one block, or with None what the latency still holds; returns the aligned output."""
-        cpu, wall = time.process_time(), time.perf_counter()
+    def run(self, block: Array | None) -> Array:
+        """Process one block, or with None what the latency still holds; returns the aligned output."""
+        cpu, wall = time.thread_time(), time.perf_counter()
         wet = self.stream.finish() if block is None else self.stream.process(block)
         self.engine_seconds += time.perf_counter() - wall
-        self.cpu_seconds += time.process_time() - cpu
+        self.cpu_seconds += time.thread_time() - cpu
+        return wet
+
+    def keep(self, wet: Array) -> None:
+        """Write the output and measure it."""
         self.writer.write(wet)
         self.loudness.update(wet)
-        return wet
 
     def result(self, quality: Quality | None) -> Result:
         name: EngineName = "dsp" if self.engine.name == "dsp" else "tcn"
@@ -118,33 +128,30 @@ def process(job: Job, progress: Progress) -> Outcome:
 
 
 def process_open(job: Job, reader: Reader, progress: Progress) -> Outcome:
-    container, subtype, suffix = dry_format(reader)
     content = ContentHash(reader.sample_rate, reader.channels)
     comparison = Comparison(reader.channels)
-    engines = usable_engines(job)
-    shape = (reader.sample_rate, reader.channels)
     with ExitStack() as stack:
-        dry_path = job.attempt / (DRY_STEM + suffix)
-        dry = stack.enter_context(open_writer(dry_path, *shape, subtype, reader.declared_frames, container))
-        paths = [job.attempt / f"{engine.name}.wav" for engine in engines]
-        writers = [open_writer(path, *shape, job.subtype, reader.declared_frames) for path in paths]
-        for writer in writers:
-            stack.enter_context(writer)
-        try:
-            dsp, tcn = (Lane(engine, reader, writer) for engine, writer in zip(engines, writers, strict=True))
-        except ValueError as error:
-            raise FileFault(str(error)) from error
-        frames = 0
-        for block in reader.blocks(BLOCK_FRAMES):
-            content.update(block)
-            dry.write(block)
-            comparison.update(dsp.take(block), tcn.take(block))
-            frames += block.shape[1]
-            progress(frames / reader.sample_rate)
-        comparison.update(dsp.take(None), tcn.take(None))
-    for path in (dry_path, *paths):
-        sync_file(path)
+        dry, suffix = open_dry(job, reader)
+        stack.enter_context(dry)
+        lanes = open_lanes(job, reader, stack)
+
+        def keep(block: Array | None, *wets: Array) -> None:
+            if block is not None:
+                content.update(block)
+                dry.write(block)
+            for lane, wet in zip(lanes, wets, strict=True):
+                lane.keep(wet)
+            comparison.update(*wets)
+
+        if job.has_spare_core:
+            with Follower(keep) as follower:
+                frames = run_engines(reader, lanes, follower.give, progress)
+        else:
+            frames = run_engines(reader, lanes, keep, progress)
+    for writer in (dry, *(lane.writer for lane in lanes)):
+        sync_file(writer.path)
     quality = Quality(**asdict(comparison.result()))
+    dsp, tcn = lanes
     return Outcome(
         sha256=hash_file(job.source),
         content_sha256=content.hexdigest(),
@@ -155,6 +162,43 @@ def process_open(job: Job, reader: Reader, progress: Progress) -> Outcome:
         settings_hash=dsp.engine.version,
         results=(dsp.result(None), tcn.result(quality)),
     )
+
+
+def run_engines(reader: Reader, lanes: Sequence[Lane], keep: Callable[..., None], progress: Progress) -> int:
+    """Run the whole file through the engines; `keep` gets each block, None at the end, and what they made of it.
+
+    Returns the number of frames.
+    """
+    frames = 0
+    for block in reader.blocks(BLOCK_FRAMES):
+        keep(block, *(lane.run(block) for lane in lanes))
+        frames += block.shape[1]
+        progress(frames / reader.sample_rate)
+    keep(None, *(lane.run(None) for lane in lanes))
+    return frames
+
+
+def open_dry(job: Job, reader: Reader) -> tuple[Writer, str]:
+    """Where the dry sound is kept, and the suffix of its name."""
+    container, subtype, suffix = dry_format(reader)
+    path = job.attempt / (DRY_STEM + suffix)
+    shape = (reader.sample_rate, reader.channels)
+    return open_writer(path, *shape, subtype, reader.declared_frames, container), suffix
+
+
+def open_lanes(job: Job, reader: Reader, stack: ExitStack) -> tuple[Lane, Lane]:
+    """Both engines, ready to work; their writers are closed with `stack`."""
+    shape = (reader.sample_rate, reader.channels)
+    engines = usable_engines(job)
+    paths = [job.attempt / f"{engine.name}.wav" for engine in engines]
+    writers = [open_writer(path, *shape, job.subtype, reader.declared_frames) for path in paths]
+    for writer in writers:
+        stack.enter_context(writer)
+    try:
+        dsp, tcn = (Lane(engine, reader, writer) for engine, writer in zip(engines, writers, strict=True))
+    except ValueError as error:
+        raise FileFault(str(error)) from error
+    return dsp, tcn
 
 
 def usable_engines(job: Job) -> tuple[Engine, Engine]:
@@ -174,6 +218,10 @@ def load_engines(saturator: SaturatorSettings, model: Path) -> tuple[Engine, Eng
             stream = engine.stream(sample_rate, 1)
             stream.process(silence(64))
             stream.process(silence(4096))
+    Loudness(48_000, 1).update(silence(4096))
+    comparison = Comparison(1)
+    comparison.update(silence(4096), silence(4096))
+    comparison.result()
     return engines
 
 

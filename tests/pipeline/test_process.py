@@ -1,9 +1,12 @@
 """One file through both engines."""
 
+import errno
 import hashlib
 import math
 import shutil
+import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +18,7 @@ from fxd.engines.engine import render
 from fxd.engines.saturator import Saturator
 from fxd.engines.tcn import Tcn, load_weights
 from fxd.metrics import esr
-from fxd.pipeline.process import CutOff, FileFault, Job, process
+from fxd.pipeline.process import CutOff, FileFault, Job, Outcome, process
 
 MakeJob = Callable[..., Job]
 
@@ -57,6 +60,67 @@ def test_the_outputs_are_what_the_engines_make_of_the_whole_file(
     )
     assert outcome.sha256 == hashlib.sha256(source.read_bytes()).hexdigest()
     assert outcome.frames == dry.shape[1]
+
+
+def test_a_second_thread_changes_nothing_but_the_time(
+    make_job: MakeJob, clips: list[Path], tmp_path: Path
+) -> None:
+    outcomes, files = [], []
+    # Five seconds of stereo: four blocks and a latency.
+    source = next(clip for clip in clips if clip.stem == "loop_breakbeat")
+    for has_spare_core in (False, True):
+        outcomes.append(process(make_job(source, has_spare_core=has_spare_core), nothing))
+        files.append({path.name: path.read_bytes() for path in (tmp_path / "attempt").iterdir()})
+    assert files[0] == files[1]
+    one, other = (timeless(outcome) for outcome in outcomes)
+    assert one == other
+
+
+def timeless(outcome: Outcome) -> Outcome:
+    results = (replace(result, engine_seconds=0, cpu_seconds=0) for result in outcome.results)
+    return replace(outcome, results=tuple(results))
+
+
+@pytest.mark.parametrize("has_spare_core", [False, True])
+@pytest.mark.parametrize("name", ["dry.flac", "dsp.wav", "tcn.wav"])
+def test_a_full_disk_is_the_machines_trouble(
+    make_job: MakeJob,
+    clips: list[Path],
+    tmp_path: Path,
+    name: str,
+    has_spare_core: bool,
+) -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("no disk that is always full")
+    (tmp_path / "attempt").mkdir()
+    (tmp_path / "attempt" / name).symlink_to("/dev/full")
+    with pytest.raises(OSError, match="No space left") as caught:
+        process(make_job(clips[0], has_spare_core=has_spare_core), nothing)
+    assert caught.value.errno == errno.ENOSPC
+
+
+@pytest.mark.parametrize("has_spare_core", [False, True])
+def test_a_damaged_end_is_the_files_fault_while_the_beginning_is_still_written(
+    make_job: MakeJob, tmp_path: Path, has_spare_core: bool
+) -> None:
+    samples = np.zeros(200_000)
+    samples[-1] = math.inf
+    soundfile.write(tmp_path / "inf.wav", samples, 44_100, subtype="FLOAT")
+    with pytest.raises(FileFault, match="sample 199999 "):
+        process(make_job(tmp_path / "inf.wav", has_spare_core=has_spare_core), nothing)
+    assert not [thread for thread in threading.enumerate() if thread.name == "follower"]
+
+
+def test_an_engine_never_writes_into_what_it_gave_before(untrained: Path) -> None:
+    # A second thread still reads it.
+    block = np.random.default_rng(2).standard_normal((2, 5000)).astype(np.float32)
+    for engine in (Saturator(SaturatorSettings()), Tcn(load_weights(untrained))):
+        stream = engine.stream(44_100, 2)
+        stream.process(block)
+        wet = stream.process(block)
+        copy = wet.copy()
+        stream.process(block)
+        np.testing.assert_array_equal(wet, copy)
 
 
 def test_the_dry_sound_is_kept_without_loss(make_job: MakeJob, clips: list[Path], tmp_path: Path) -> None:
