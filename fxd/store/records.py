@@ -167,3 +167,18 @@ class Training:
     reason: str = ""
     dataset_seconds: float = 0.0
     """Length of the training set when it started: what is new since then makes the next one due."""
+
+
+@dataclass(frozen=True)
+class Bench:
+    """One benchmark: what was measured, and where."""
+
+    id: str
+    started_at: datetime
+    environment: Environment
+    settings_hash: str
+    """Of the saturator that was measured."""
+    fxd: str
+    """Version."""
+    document: dict[str, Any]
+    """What `fxd bench --json` printed."""

@@ -5,6 +5,7 @@ environments 1 --- n runs 1 --- n results          one result an engine
 examples                                           the training set: (content, settings) is unique
 models 1 --- n promotions                          the newest promotion names the champion
        1 --- n trainings                           a training may end without a model
+environments 1 --- n benches                       a benchmark is one document
 """
 
 from typing import Any, get_args
@@ -174,4 +175,15 @@ trainings = Table(
     Column("dataset_seconds", Measure),
     CheckConstraint("trigger IN ('schedule', 'command')", name="trigger"),
     one_of("state", TrainingState),
+)
+
+benches = Table(
+    "benches",
+    metadata,
+    Column("id", AnyText, primary_key=True),
+    Column("started_at", UtcTime, nullable=False, index=True),
+    Column("environment_id", ForeignKey("environments.id"), nullable=False),
+    Column("settings_hash", AnyText, nullable=False),
+    Column("fxd", AnyText, nullable=False),
+    Column("document", Document, nullable=False),
 )
