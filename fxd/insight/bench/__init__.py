@@ -1,0 +1,1 @@
+"""Both engines, their forms and their rivals side by side: what `fxd bench` measures, keeps and compares."""
