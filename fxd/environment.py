@@ -3,6 +3,7 @@
 import os
 import platform
 import socket
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -12,10 +13,10 @@ from fxd.store.records import Environment
 LIBRARIES = ("numpy", "scipy", "numba", "llvmlite", "soundfile", "torch")
 
 
-def describe_environment(threads: int) -> Environment:
+def describe_environment(threads: int, also: Sequence[str] = ()) -> Environment:
     """This host, its processor and the libraries whose version can change an output or a timing.
 
-    `threads` is how many an engine may use.
+    `threads` is how many an engine may use; `also` are more libraries, named where they are installed.
     """
     return Environment(
         host=socket.gethostname(),
@@ -24,7 +25,7 @@ def describe_environment(threads: int) -> Environment:
         threads=threads,
         python=platform.python_version(),
         fxd=__version__,
-        libraries={name: found for name in LIBRARIES if (found := version_of(name))} | libsndfile(),
+        libraries={name: found for name in (*LIBRARIES, *also) if (found := version_of(name))} | libsndfile(),
     )
 
 
