@@ -5,14 +5,15 @@ FXD := $(BIN)/fxd --home .
 # Several threads of a linear algebra library in several processes on few cores only wait for each other.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help demo test lint types check factory clean
+.PHONY: help demo test lint types check factory bench-table clean
 
 help:
-	@echo "make demo      set up .venv, process the clips of tests/audio with both engines, print the statistics"
-	@echo "make test      run the test suite"
-	@echo "make check     linter, formatter and type checker"
-	@echo "make factory   train the models that ship with fxd anew (about an hour)"
-	@echo "make clean     remove .venv and caches; inbox, outbox, models and db stay"
+	@echo "make demo         set up .venv, process the clips of tests/audio with both engines, print the statistics"
+	@echo "make test         run the test suite"
+	@echo "make check        linter, formatter and type checker"
+	@echo "make bench-table  measure the engines, and put the tables into README.md (two minutes)"
+	@echo "make factory      train the models that ship with fxd anew (about an hour)"
+	@echo "make clean        remove .venv and caches; inbox, outbox, models and db stay"
 
 $(VENV)/ready: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "fxd needs Python 3.11 or newer, this is " + sys.version)'
@@ -46,6 +47,11 @@ check: lint types
 
 factory: $(VENV)/ready
 	$(BIN)/python -m fxd.factory.make tests/audio/*.flac
+
+bench-table: $(VENV)/ready
+	mkdir -p build
+	$(FXD) bench --markdown tests/audio/*.flac > build/bench.md
+	$(BIN)/python -m fxd.insight.bench.readme README.md build/bench.md
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -200,6 +200,58 @@ def stats(
     return stats(settings, last, json)
 
 
+@app.command()
+def bench(
+    context: typer.Context,
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[FILE...]",
+            help="Audio files; else the newest of inbox/done. With --compare: two benchmarks, old and new.",
+        ),
+    ] = None,
+    preset: Annotated[
+        list[str] | None,
+        typer.Option("--preset", metavar="NAME", help="Measure this one (repeatable), trained or not."),
+    ] = None,
+    model: Annotated[
+        list[str] | None, typer.Option("--model", metavar="ID", help="Measure this model (repeatable).")
+    ] = None,
+    repetitions: Annotated[
+        int | None, typer.Option("--repetitions", min=2, max=1000, metavar="N", help="Instead of 7.")
+    ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="A rough look in some seconds.")] = False,
+    list_: Annotated[bool, typer.Option("--list", help="List the benchmarks that were made.")] = False,
+    compare: Annotated[bool, typer.Option("--compare", help="Compare two; else the two newest.")] = False,
+    json: Json = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown instead of tables.")] = False,
+    home: Home = None,
+) -> int:
+    """Measure both engines against their rivals: speed, latency, memory, error, aliases."""
+    from fxd.commands.bench import bench, extent_of, list_benches
+    from fxd.commands.bench import compare as compare_two
+
+    names, measured = names or [], bool(preset or model or repetitions or quick)
+    if list_ + compare + measured > 1 or (list_ and names) or (markdown and (json or list_ or compare)):
+        raise typer.BadParameter("these options do not go together")
+    if compare and len(names) not in (0, 2):
+        raise typer.BadParameter("--compare takes two benchmarks, or none for the two newest")
+    _, settings = opened(context, home)
+    if list_:
+        return list_benches(settings, json)
+    if compare:
+        return compare_two(settings, names, json)
+    extent, files = extent_of(repetitions, quick), [Path(name) for name in names]
+    return bench(
+        settings,
+        files,
+        preset or [],
+        model or [],
+        extent,
+        "json" if json else "markdown" if markdown else "table",
+    )
+
+
 @models_app.callback(invoke_without_command=True)
 def models(context: typer.Context, json: Json = False, home: Home = None) -> int | None:
     if context.invoked_subcommand is not None:
