@@ -1,5 +1,8 @@
 """The saturator against SciPy in float64, and what it promises: silence, time, blocks, few aliases."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -121,6 +124,10 @@ blocks = st.lists(st.sampled_from([0, 1, 3, 64, 511, 4096]), max_size=12)
 @example(rate=44_100, sizes=[1] * 200)
 @example(rate=8000, sizes=[511, 1, 0, 513])
 def test_blocks_do_not_change_a_bit_of_the_result(antialias: str, rate: int, sizes: list[int]) -> None:
+    check_blocks(antialias, rate, sizes)
+
+
+def check_blocks(antialias: str, rate: int, sizes: list[int]) -> None:
     engine = Saturator(SaturatorSettings.model_validate({"antialias": antialias, "tone_hz": 3000}))
     dry = clip("loop_amen", 0.15)
     stream = engine.stream(rate, 2)
@@ -128,6 +135,25 @@ def test_blocks_do_not_change_a_bit_of_the_result(antialias: str, rate: int, siz
     wet = [stream.process(piece) for piece in pieces]
     assert [piece.shape for piece in wet] == [piece.shape for piece in pieces]
     np.testing.assert_array_equal(np.concatenate(wet, axis=1), engine.stream(rate, 2).process(dry))
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="names processors of x86-64")
+@pytest.mark.parametrize("processor", ["haswell", "generic"])
+def test_every_width_of_vectors_is_right(processor: str, tmp_path: Path) -> None:
+    script = f"""
+import runpy
+tests = runpy.run_path({str(Path(__file__))!r})
+tests["test_without_antialias_it_is_the_formula"](44_100)
+tests["test_with_antialias_it_is_the_formula_at_the_high_rate"](44_100)
+for antialias in ("on", "none"):
+    tests["check_blocks"](antialias, 44_100, [1] * 70 + [511, 0, 513])
+"""
+    changes = {
+        "NUMBA_CPU_NAME": processor,
+        "NUMBA_CPU_FEATURES": "",
+        "NUMBA_CACHE_DIR": str(tmp_path),  # the folder that is in use would grow with every run
+    }
+    subprocess.run([sys.executable, "-c", script], env={**os.environ, **changes}, check=True)
 
 
 @modes
@@ -174,6 +200,21 @@ def test_after_a_sound_it_comes_to_rest_exactly(antialias: str, rate: int) -> No
     assert not stream.memories[
         0
     ].state.any()  # nor does the state creep on among the denormal numbers, which are slow
+
+
+@modes
+@pytest.mark.parametrize("size", [50, 129])
+def test_blocks_do_not_change_when_it_comes_to_rest(antialias: str, size: int) -> None:
+    engine = Saturator(SaturatorSettings.model_validate({"antialias": antialias}))
+    dry = np.zeros((1, 32_000), np.float32)
+    dry[:, :300] = 1
+    whole = engine.stream(44_100, 1).process(dry)
+    last = int(np.flatnonzero(whole)[-1])
+    assert 10_000 < last < 31_000
+    assert 0 < abs(whole[0, last]) < 1e-29
+    stream = engine.stream(44_100, 1)
+    pieces = [stream.process(dry[:, start : start + size]) for start in range(0, dry.shape[1], size)]
+    np.testing.assert_array_equal(np.concatenate(pieces, axis=1), whole)
 
 
 @pytest.mark.parametrize("rate", [*RATES, 37_800, 44_099])

@@ -15,6 +15,8 @@ from fxd.engines.vectors import (
     LANES,
     add,
     add_outer,
+    add_scaled,
+    add_weighted,
     broadcast,
     broadcast_rows,
     filled,
@@ -62,6 +64,13 @@ def by_tile(source: Array, weights: Array, target: Array) -> None:
 
 
 @njit
+def by_line(source: Array, weights: Array, target: Array) -> None:
+    tile, line = load_rows(source, 3, source.shape[1], ROWS, WIDTH), load_rows(source, 1, 0, 1, WIDTH)
+    store_rows(target, 3, target.shape[1], add_scaled(tile, weights, 4, line), WIDTH)
+    store_rows(target, 3 + ROWS * target.shape[1], 0, add_weighted(line, weights, 5, tile), WIDTH)
+
+
+@njit
 def tanh_of(source: Array, target: Array) -> None:
     for at in range(0, source.shape[0], LANES):
         store(target, at, tanh(load(source, at)))
@@ -84,6 +93,19 @@ def test_tiles_hold_rows_of_a_matrix_and_touch_nothing_else() -> None:
     line = source[1, 1 : 1 + 2 * LANES]
     expected = source[TILE] + weights[1:4, None] + np.outer(weights[4:7], line)
     np.testing.assert_allclose(target[TILE], expected, atol=1e-6)
+    target[TILE] = 0
+    assert not target.any()
+
+
+def test_tiles_and_lines_meet_in_registers() -> None:
+    source, weights = noise(ROWS, COLUMNS), noise(10)
+    target = np.zeros((ROWS + 1, COLUMNS), np.float32)
+    by_line(source, weights, target)
+    line = source[0, 1 : 1 + 2 * LANES]
+    expected = source[TILE] + np.outer(weights[4:7], line)
+    np.testing.assert_allclose(target[:ROWS][TILE], expected, atol=1e-6)
+    expected = line + weights[5:8] @ source[TILE]
+    np.testing.assert_allclose(target[ROWS, 3 : 3 + 2 * LANES], expected, atol=2e-6)
     target[TILE] = 0
     assert not target.any()
 
