@@ -170,9 +170,12 @@ PRESETS: Mapping[str, Architecture] = {
 """NAM's four, and `compact`: the best sound for its cost where minutes of training must do."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class TcnModel:
-    """A trained network. Raises ValueError where its weights do not fit its architecture."""
+    """A trained network. Raises ValueError where its weights do not fit its architecture.
+
+    Two of them are the same only if they are one object.
+    """
 
     id: str
     architecture: Architecture

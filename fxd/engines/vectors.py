@@ -215,6 +215,17 @@ def filled(_: Any, number: Any) -> Any:
 
 
 @instruction
+def zeros(_: Any, rows: Any, width: Any) -> Any:
+    """A tile of zeros."""
+    size = rows.literal_value * width.literal_value
+
+    def emit(_context: Any, builder: Any, _signature: Any, _arguments: Any) -> Value:
+        return tile_from(builder, [constant(0.0)] * size)
+
+    return tile_of(size)(rows, width), emit
+
+
+@instruction
 def load_rows(_: Any, array: Any, at: Any, stride: Any, rows: Any, width: Any) -> Any:
     """The tile of `rows` rows that begin `stride` numbers apart, the first at `at`."""
     height, across = rows.literal_value, width.literal_value
