@@ -7,6 +7,7 @@ crashes on seeks in crafted Ogg files; so `InOrder` tells it that files cannot b
 import errno
 import hashlib
 import math
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -22,6 +23,9 @@ from fxd.guarded_file import GuardedFile, open_regular
 MIN_SAMPLE_RATE, MAX_SAMPLE_RATE = 8_000, 192_000
 MAX_CHANNELS = 8
 BLOCK_FRAMES = 65_536
+
+HASH_STEP_BYTES = BLOCK_FRAMES * MAX_CHANNELS * 8
+"""What a block is at most in a file."""
 
 UNRECOGNISED = 1
 """libsndfile's error number for a file of no format that it knows."""
@@ -220,10 +224,29 @@ class ContentHash:
         return self._hash.hexdigest()
 
 
-def hash_file(path: Path) -> str:
-    """SHA-256 of a file's bytes, in hexadecimal. Raises OSError."""
-    with open_regular(path) as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+class FileHash:
+    """SHA-256 of a file's bytes, taken step by step beside other work, while the file is in memory anyway."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = open_regular(path)
+        self._hash = hashlib.sha256()
+        size = os.fstat(self._file.fileno()).st_size
+        self._buffer = memoryview(bytearray(min(max(size, 1), HASH_STEP_BYTES)))
+
+    def step(self) -> bool:
+        """Take the next HASH_STEP_BYTES; False where none were left. Raises OSError."""
+        count = self._file.readinto(self._buffer)
+        self._hash.update(self._buffer[:count])
+        return bool(count)
+
+    def hexdigest(self) -> str:
+        """The hash of the whole file, whose rest is read now. Raises OSError."""
+        while self.step():
+            pass
+        return self._hash.hexdigest()
+
+    def close(self) -> None:
+        self._file.close()
 
 
 class Writer:

@@ -40,9 +40,10 @@ def bin_rows(size: int) -> npt.NDArray[np.intp]:
     if size == 1:
         return np.zeros(1, np.intp)
     parts = radix(size)
+    of_part = bin_rows(size // parts)
     rows = np.empty(size, np.intp)
     for residue in range(parts):
-        rows[residue::parts] = bin_rows(size // parts) + residue * (size // parts)
+        rows[residue::parts] = of_part + residue * (size // parts)
     return rows
 
 

@@ -21,6 +21,7 @@ Frames are centred: frame f of a resolution with hop H and window W begins at sa
 
 import math
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -134,6 +135,14 @@ def reaching(signal: Array, frames: int) -> Array:
     return signal if signal.size >= frames else np.pad(signal, (0, frames - signal.size))
 
 
+@lru_cache
+def tables(fft_size: int, window_size: int) -> tuple[Array, Array, Rows]:
+    """Half of a Hann window (see `part_magnitudes`), the factors of the transform, the rows of its bins."""
+    phase = 2 * np.pi * np.arange(window_size) / window_size
+    window = (0.25 - 0.25 * np.cos(phase)).astype(np.float32)
+    return window, twiddles(fft_size), mirrored_rows(fft_size)
+
+
 def mirrored_rows(size: int) -> Rows:
     """The rows of the bins k and -k after a transform, for k = 0 .. size / 2, [size / 2 + 1, 2].
 
@@ -158,10 +167,7 @@ class Resolution:
     sums: Sums = field(default_factory=lambda: np.zeros(3))
 
     def __post_init__(self) -> None:
-        phase = 2 * np.pi * np.arange(self.window_size) / self.window_size
-        # Half of a Hann window, for `part_magnitudes`.
-        window = (0.25 - 0.25 * np.cos(phase)).astype(np.float32)
-        self.tables = (window, twiddles(self.fft_size), mirrored_rows(self.fft_size))
+        self.tables = tables(self.fft_size, self.window_size)
         # Kept, as the system clears pages of this size whenever they are asked for.
         self.scratch = (
             np.empty((self.fft_size, 2 * LANES), np.float32),

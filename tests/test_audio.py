@@ -7,6 +7,7 @@ import math
 import os
 import tracemalloc
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -17,12 +18,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fxd.audio import (
+    HASH_STEP_BYTES,
     AudioError,
     ContentHash,
+    FileHash,
     Reader,
     Writer,
     dry_format,
-    hash_file,
     open_reader,
     open_writer,
 )
@@ -319,10 +321,15 @@ def test_another_rate_channel_count_or_sample_is_another_content(guitar: Array) 
     assert len(hashes) == len(sounds)
 
 
-def test_the_hash_of_a_file_is_that_of_its_bytes(tmp_path: Path) -> None:
+@pytest.mark.parametrize("steps", [0, 1, 3, 9])
+def test_the_hash_of_a_file_is_that_of_its_bytes_however_it_is_read(tmp_path: Path, steps: int) -> None:
     path = tmp_path / "file"
-    path.write_bytes(os.urandom(300_000))
-    assert hash_file(path) == hashlib.sha256(path.read_bytes()).hexdigest()
+    for size in (0, 1, 300_000, 2 * HASH_STEP_BYTES + 1):
+        path.write_bytes(os.urandom(size))
+        with closing(FileHash(path)) as taken:
+            for _ in range(steps):
+                taken.step()
+            assert taken.hexdigest() == hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 @pytest.mark.parametrize("subtype", ["FLOAT", "DOUBLE", "PCM_16", "PCM_24", "PCM_32"])

@@ -6,12 +6,12 @@ writes into a folder that nobody reads any more.
 
 import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from fxd.audio import AudioError, ContentHash, Reader, Writer, dry_format, hash_file, open_reader, open_writer
+from fxd.audio import AudioError, ContentHash, FileHash, Reader, Writer, dry_format, open_reader, open_writer
 from fxd.config import SaturatorSettings, Subtype
 from fxd.engines.engine import Aligned, Array, Engine
 from fxd.engines.saturator import Saturator
@@ -131,6 +131,7 @@ def process_open(job: Job, reader: Reader, progress: Progress) -> Outcome:
     content = ContentHash(reader.sample_rate, reader.channels)
     comparison = Comparison(reader.channels)
     with ExitStack() as stack:
+        source = stack.enter_context(closing(FileHash(job.source)))
         dry, suffix = open_dry(job, reader)
         stack.enter_context(dry)
         lanes = open_lanes(job, reader, stack)
@@ -138,6 +139,7 @@ def process_open(job: Job, reader: Reader, progress: Progress) -> Outcome:
         def keep(block: Array | None, *wets: Array) -> None:
             if block is not None:
                 content.update(block)
+                source.step()
                 dry.write(block)
             for lane, wet in zip(lanes, wets, strict=True):
                 lane.keep(wet)
@@ -148,12 +150,13 @@ def process_open(job: Job, reader: Reader, progress: Progress) -> Outcome:
                 frames = run_engines(reader, lanes, follower.give, progress)
         else:
             frames = run_engines(reader, lanes, keep, progress)
+        sha256 = source.hexdigest()
     for writer in (dry, *(lane.writer for lane in lanes)):
         sync_file(writer.path)
     quality = Quality(**asdict(comparison.result()))
     dsp, tcn = lanes
     return Outcome(
-        sha256=hash_file(job.source),
+        sha256=sha256,
         content_sha256=content.hexdigest(),
         sample_rate=reader.sample_rate,
         channels=reader.channels,
