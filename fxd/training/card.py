@@ -40,8 +40,8 @@ def card_of(
         settings_hash=network.settings_hash,
         parent=job.parent,
         recipe=asdict(trained.plan)
-        | {"max_minutes": job.max_minutes, "device": trained.device, "best_step": trained.best_step}
-        | {"cut_by_clock": trained.cut_by_clock},
+        | {"max_minutes": job.max_minutes, "device": trained.device, "compiled": trained.compiled}
+        | {"best_step": trained.best_step, "cut_by_clock": trained.cut_by_clock},
         train_seconds=round(trained.seconds, 3),
         steps=trained.steps,
         trained_on=tuple(trained_on),

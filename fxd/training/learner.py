@@ -12,7 +12,7 @@ from torch import Tensor
 from fxd.engines.engine import Array
 from fxd.engines.tcn import Architecture
 from fxd.metrics import decibels
-from fxd.training.network import Network
+from fxd.training.compiled import CompiledNetwork, network_for
 from fxd.training.optimizer import Soap
 
 Tensors = Mapping[str, npt.NDArray[Any]]
@@ -66,12 +66,16 @@ class Learner:
 
     def __init__(self, architecture: Architecture, seed: int, device: torch.device) -> None:
         self.device = device
-        self.network = Network(architecture)
+        self.network = network_for(architecture, device)
         self.network.initialise(seed)
-        self.network.to(device)
         self.optimizer = Soap(self.network.parameters(), lr=0.0)
         self.targets = np.zeros(2)
         """Energy and number of all target frames so far."""
+
+    @property
+    def compiled(self) -> bool:
+        """Whether steps run in kernels compiled for this processor, not in PyTorch."""
+        return isinstance(self.network, CompiledNetwork)
 
     def step(self, dry: Array, wet: Array, learning_rate: float) -> Energy:
         """One step on dry [batch, context + frames] and wet [batch, frames].

@@ -45,6 +45,7 @@ from fxd.training.trainer import (
     TrainingFailed,
     ValidationPair,
     plan_for,
+    prepare,
     saved_plan,
     train,
 )
@@ -285,6 +286,7 @@ def warm_up(settings: Settings) -> None:
     except ValueError as error:
         raise TrainingFailed(f"at {MODEL_SAMPLE_RATE} Hz, the network's sample rate, {error}") from error
     render(silent_engine(PRESETS[settings.tcn.preset]), moment, MODEL_SAMPLE_RATE)
+    prepare(PRESETS[settings.tcn.preset], settings.tcn.device)
 
 
 def judging_seconds(architecture: Architecture, pairs: Sequence[ValidationPair]) -> float:

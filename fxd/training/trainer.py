@@ -31,6 +31,7 @@ __all__ = [
     "TrainingFailed",
     "ValidationPair",
     "plan_for",
+    "prepare",
     "saved_plan",
     "train",
     "validation_esr",
@@ -73,10 +74,26 @@ class Trained:
     seconds: float
     curve: tuple[CurvePoint, ...]
     device: str
+    compiled: bool
+    """Steps ran in compiled kernels, not in PyTorch."""
     stopped_early: bool
     """Somebody asked for it."""
     cut_by_clock: bool
     """The machine was slower than planned; not all steps were taken, so it cannot be repeated exactly."""
+
+
+def prepare(architecture: Architecture, device: str = "auto") -> None:
+    """Have a step compiled, so that no training pays for it; on a machine that has done it before, load it."""
+    learner = Learner(architecture, 0, choose_device(device))
+    if learner.compiled:
+        logger.info("compiling the training step: some ten seconds, the first time on a machine")
+        dry = np.zeros((1, architecture.receptive_field), np.float32)
+        with one_thread():
+            learner.step(dry, np.zeros((1, 1), np.float32), 0.0)
+
+
+def how(learner: Learner) -> str:
+    return "in compiled kernels" if learner.compiled else f"in PyTorch on {learner.device.type}"
 
 
 def plan_for(
@@ -188,6 +205,7 @@ def train(
     course = Course(
         architecture, plan, model_id=model_id, settings_hash=settings_hash, device=choose_device(device)
     )
+    logger.info("training runs {}", how(course.learner))
     with one_thread():
         saved = usable_checkpoint(checkpoint)
         if (saved is None or not course.restore(saved)) and start is not None:
@@ -207,6 +225,7 @@ def train(
         seconds=course.seconds,
         curve=tuple(course.curve),
         device=course.learner.device.type,
+        compiled=course.learner.compiled,
         stopped_early=stopped,
         cut_by_clock=course.step < plan.steps and not stopped,
     )

@@ -1,0 +1,263 @@
+"""The backward pass of one layer array over a batch, compiled: see `fxd.training.kernels` for the frames.
+
+The tiles go from the end to the start, and each through the layers from the last to the first. For every frame t
+that a layer gives, and with zero for d_z of all others,
+
+    d_z[t]   =  (d_total[t] + residual^T d_after[t]) (1 - z[t]^2)
+    d_x[t]   =  d_after[t] + sum over taps k of  conv[:, :, k]^T d_z[t + (kernel_size - 1 - k) dilation]
+
+d_z takes the place of z, and d_x that of d_after. The gradients of the weights are sums over t of
+
+    hidden     d_z[o, t] (x[i, t - (kernel_size - 1 - k) dilation], ..., dry[t], 1)
+    residual   d_after[o, t] (z[i, t], 1)
+
+Each segment has sums of its own, so that the order of additions, and with it every bit, is the same whoever works
+on which segment.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+from numba.misc.special import literally
+
+from fxd.engines.engine import Array
+from fxd.engines.vector_sums import add_products, fold, zeros
+from fxd.engines.vectors import (
+    LANES,
+    REGISTERS,
+    add_outer,
+    load_rows,
+    multiply,
+    store_rows,
+    subtract,
+)
+from fxd.training.kernels import TILE, Form, block, divisors, transform
+
+
+class Back(NamedTuple):
+    """What the backward pass of a layer array works in."""
+
+    d_heads: Array
+    """[batch, head_size, columns]; zero before the wet sound and after the end"""
+    d_total: Array
+    """[batch, channels, columns]"""
+    d_x: Array
+    """[batch, channels, columns]: of the array's output, where another array follows"""
+    d_source: Array
+    """[batch, input_size, columns]; empty where nobody wants it"""
+    sums: Array
+    """[batch, as many as `gradient_places` says]"""
+
+
+def product_block(rows: int, columns: int) -> tuple[int, int]:
+    """Rows by rows whose products are summed up at once: they fit the registers, with the fewest loads."""
+    fitting = [(a, b) for a in divisors(rows) for b in divisors(columns) if a * b <= REGISTERS // 2]
+    return max(fitting, key=lambda pair: pair[0] * pair[1] / sum(pair))
+
+
+def size_of(high: int, wide: int) -> int:
+    """Numbers that the sums of a block take: `fold` writes whole vectors."""
+    return -(-high * wide // LANES) * LANES
+
+
+def count_products(rows: int, columns: int) -> int:
+    """Numbers that the sums of all rows times all columns take."""
+    high, wide = product_block(rows, columns)
+    return rows * columns // (high * wide) * size_of(high, wide)
+
+
+def gradient_places(form: Form, layers: int) -> tuple[list[npt.NDArray[np.intp]], int]:
+    """Where in a segment's sums each number of the four gradients stands, shaped as the parameters are.
+
+    And how many numbers a segment's sums take.
+    """
+    channels, outputs = form.channels, form.head_size
+    at = 0
+
+    def products(rows: int, columns: int) -> npt.NDArray[np.intp]:
+        nonlocal at
+        high, wide = product_block(rows, columns)
+        places = np.empty((rows, columns), np.intp)
+        for top in range(0, rows, high):
+            for left in range(0, columns, wide):
+                places[top : top + high, left : left + wide] = at + np.arange(high * wide).reshape(high, wide)
+                at += size_of(high, wide)
+        return places
+
+    residual, hidden = [], []
+    for _ in range(layers):
+        residual.append(np.hstack([products(channels, channels), products(channels, 1)]))
+        side = products(channels, 2)
+        hidden.append(np.hstack([*(products(channels, channels) for _ in range(form.taps)), side]))
+    head = np.hstack([products(outputs, channels), products(outputs, 1)])[:, : channels + form.head_bias]
+    rechannel = products(channels, form.input_size)
+    return [rechannel[None], np.stack(hidden), np.stack(residual), head[None]], at
+
+
+@njit(cache=True, nogil=True)
+def sum_products(  # type: ignore[no-untyped-def]
+    sums, at, a, a_at, a_rows, b, b_at, b_rows, columns, frames, high, wide
+):
+    """Add the products of all rows of a with all rows of b, summed over `frames`; gives where the sums end."""
+    literally(high)
+    literally(wide)
+    for top in range(0, a_rows, high):
+        for left in range(0, b_rows, wide):
+            tile = zeros(high, wide)
+            one, other = a_at + top * columns, b_at + left * columns
+            for t in range(0, frames, LANES):
+                tile = add_products(tile, a, one + t, columns, b, other + t, columns, wide)
+            fold(sums, at, tile)
+            at += (high * wide + LANES - 1) // LANES * LANES
+    return at
+
+
+@njit(cache=True, nogil=True)
+def find_d_z(  # type: ignore[no-untyped-def]
+    residual, residual_at, z, z_at, d_total, d_x, total_at, columns, begin, wet, end, follows,
+    channels, rows, width,
+):  # fmt: skip
+    """Put d_z in the place of z, from frame `begin` to `end`; `d_x` is d_after, if anything `follows`."""
+    literally(channels)
+    literally(rows)
+    literally(width)
+    for t in range(begin, end, width * LANES):
+        for top in range(0, channels, rows):
+            place = top * columns + t
+            tile = zeros(rows, width)
+            if t >= wet:
+                tile = load_rows(d_total, total_at + place, columns, rows, width)
+            if follows:
+                for row in range(channels):
+                    factors = residual_at + row * (channels + 1) + top
+                    tile = add_outer(tile, residual, factors, d_x, total_at + row * columns + t, width)
+            active = load_rows(z, z_at + place, columns, rows, width)
+            tile = subtract(tile, multiply(multiply(tile, active), active))
+            store_rows(z, z_at + place, columns, tile, width)
+
+
+@njit(cache=True, nogil=True)
+def find_d_x(  # type: ignore[no-untyped-def]
+    hidden, hidden_at, d_z, z_at, d_x, total_at, columns, dilation, begin, opening, high, end, follows,
+    taps, channels, rows, width,
+):  # fmt: skip
+    """Put d_x in the place of d_after, from frame `begin` to `high`.
+
+    d_z begins with `opening` and ends with `end`: no multiplication is made with the zeros outside.
+    """
+    literally(taps)
+    literally(channels)
+    literally(rows)
+    literally(width)
+    step, across = width * LANES, taps * channels + 2
+    for t in range(begin, high, step):
+        for top in range(0, channels, rows):
+            place = total_at + top * columns + t
+            tile = zeros(rows, width)
+            if follows and t >= opening:
+                tile = load_rows(d_x, place, columns, rows, width)
+            for tap in range(taps):
+                ahead = t + (taps - 1 - tap) * dilation
+                if opening < ahead + step and ahead < end:
+                    for row in range(channels):
+                        factors = hidden_at + row * across + tap * channels + top
+                        tile = add_outer(tile, hidden, factors, d_z, z_at + row * columns + ahead, width)
+            store_rows(d_x, place, columns, tile, width)
+
+
+def backward_kernel(form: Form) -> Callable[..., None]:
+    channels, taps, inputs, outputs = form.channels, form.taps, form.input_size, form.head_size
+    rows, width = block(channels)
+    in_rows, in_width = block(inputs)
+    step, in_step = width * LANES, in_width * LANES
+    high_c, wide_c = product_block(channels, channels)
+    high_2, wide_2 = product_block(channels, 2)
+    high_1, wide_1 = product_block(channels, 1)
+    high_i, wide_i = product_block(channels, inputs)
+    high_h, wide_h = product_block(outputs, channels)
+    high_b, wide_b = product_block(outputs, 1)
+    head_across = channels + form.head_bias
+    hidden_size, residual_size = (taps * channels + 2) * channels, (channels + 1) * channels
+    residual_sums = count_products(channels, channels) + count_products(channels, 1)
+    layer_sums = residual_sums + count_products(channels, 2) + taps * count_products(channels, channels)
+
+    @njit(cache=True, nogil=True)
+    def backward(weights, source, dry, kept, back, span, follows, first, last):  # type: ignore[no-untyped-def]
+        """Fill `back`, and put d_z in the place of z, for the segments from `first` to before `last`.
+
+        They are taken from the last on: that is the one that the forward pass left in the cache.
+        """
+        x, z, total, sums = kept.x, kept.z, kept.total, back.sums
+        layers, columns, end = z.shape[1], z.shape[3], span.end
+        plane, wet = channels * columns, span.wet // step * step
+        for segment in range(last - 1, first - 1, -1):
+            sums[segment] = 0
+            source_at, dry_at = source.offset + segment * source.stride, segment * 2 * columns
+            total_at, heads_at = segment * plane, segment * outputs * columns
+            sums_at = segment * sums.shape[1]
+            at = sum_products(
+                sums, sums_at + layers * layer_sums, back.d_heads, heads_at + wet, outputs,
+                total, total_at + wet, channels, columns, end - wet, high_h, wide_h,
+            )  # fmt: skip
+            rechannel_at = sum_products(
+                sums, at, back.d_heads, heads_at + wet, outputs, dry, dry_at + columns + wet, 1, columns,
+                end - wet, high_b, wide_b,
+            )  # fmt: skip
+            transform(
+                back.d_total, total_at, weights.head, 0, head_across, -1, back.d_heads, heads_at, outputs,
+                columns, wet, end, channels, rows, width,
+            )  # fmt: skip
+            origin = span.firsts[0] // step * step
+            for index in range((end - origin + TILE - 1) // TILE):
+                high = end - index * TILE
+                low = max(origin, high - TILE)
+                for layer in range(layers - 1, -1, -1):
+                    x_at, z_at = (segment * x.shape[1] + layer) * plane, (segment * layers + layer) * plane
+                    after, dilation = follows or layer < layers - 1, span.dilations[layer]
+                    opening = span.firsts[layer + 1] // step * step
+                    live = max(low, opening)
+                    if live < high:
+                        frames, at = high - live, sums_at + layer * layer_sums
+                        if after:
+                            at = sum_products(
+                                sums, at, back.d_x, total_at + live, channels, z, z_at + live, channels,
+                                columns, frames, high_c, wide_c,
+                            )  # fmt: skip
+                            sum_products(
+                                sums, at, back.d_x, total_at + live, channels, dry, dry_at + columns + live, 1,
+                                columns, frames, high_1, wide_1,
+                            )  # fmt: skip
+                        find_d_z(
+                            weights.residual, layer * residual_size, z, z_at, back.d_total, back.d_x, total_at,
+                            columns, live, wet, high, after, channels, rows, width,
+                        )  # fmt: skip
+                        at = sum_products(
+                            sums, sums_at + layer * layer_sums + residual_sums, z, z_at + live, channels,
+                            dry, dry_at + live, 2, columns, frames, high_2, wide_2,
+                        )  # fmt: skip
+                        for tap in range(taps):
+                            behind = x_at + live - (taps - 1 - tap) * dilation
+                            at = sum_products(
+                                sums, at, z, z_at + live, channels, x, behind, channels, columns, frames,
+                                high_c, wide_c,
+                            )  # fmt: skip
+                    find_d_x(
+                        weights.hidden, layer * hidden_size, z, z_at, back.d_x, total_at, columns, dilation,
+                        max(low, span.firsts[layer] // step * step), opening, high, end, after,
+                        taps, channels, rows, width,
+                    )  # fmt: skip
+                sum_products(
+                    sums, rechannel_at, back.d_x, total_at + low, channels, source.numbers, source_at + low,
+                    inputs, columns, high - low, high_i, wide_i,
+                )  # fmt: skip
+                if back.d_source.size:
+                    transform(
+                        back.d_source, segment * inputs * columns, weights.rechannel, 0, inputs, -1,
+                        back.d_x, total_at, channels, columns, low // in_step * in_step, high,
+                        inputs, in_rows, in_width,
+                    )  # fmt: skip
+
+    return backward

@@ -1,0 +1,127 @@
+"""The memory of a step of the compiled kernels, and its way through the layer arrays and back.
+
+The forward pass leaves 2 * channels numbers a layer and frame: too much memory to ask for anew at every step.
+"""
+
+from collections.abc import Sequence
+from functools import cache
+from math import prod
+
+import numpy as np
+
+from fxd.engines.engine import Array
+from fxd.engines.tcn import Architecture, LayerArray
+from fxd.training.gradients import Back, backward_kernel, gradient_places
+from fxd.training.kernels import GRID, Form, Kept, Rows, Span, Weights, forward_kernel
+
+CACHE_LINE = 16
+"""float32"""
+
+forward_of = cache(forward_kernel)
+backward_of = cache(backward_kernel)
+
+
+def rows(columns: int, *shape: int) -> Array:
+    """Zeros [*shape, columns] that begin with a cache line."""
+    size = prod(shape) * columns
+    memory = np.zeros(size + CACHE_LINE, np.float32)
+    ahead = -memory.ctypes.data // memory.itemsize % CACHE_LINE
+    return memory[ahead : ahead + size].reshape(*shape, columns)
+
+
+class ArrayMemory:
+    """What the kernels of one layer array work in."""
+
+    def __init__(self, array: LayerArray, batch: int, columns: int, span: Span, last: bool) -> None:
+        layers, channels = len(array.dilations), array.channels
+        self.form = Form.of(array)
+        self.span = span
+        self.last = last
+        self.kept = Kept(
+            rows(columns, batch, layers + (not last), channels),
+            rows(columns, batch, layers, channels),
+            rows(columns, batch, channels),
+            rows(columns, batch, array.head_size),
+        )
+        self.d_total = rows(columns, batch, channels)
+        self.d_x = rows(columns, batch, channels)
+        self.places, count = gradient_places(self.form, layers)
+        self.sums = np.zeros((batch, count), np.float32)
+
+    @property
+    def out(self) -> Rows:
+        """What the array after this one hears."""
+        x, z = self.kept.x, self.kept.z
+        return Rows(x, z[0].size, x[0].size)
+
+    def gradients(self) -> list[Array]:
+        """Of rechannel, hidden, residual and head."""
+        sums = self.sums.sum(axis=0)
+        return [sums[places] for places in self.places]
+
+
+class Workspace:
+    """A batch of segments on its way through a network and back.
+
+    The time axis of all rows: some zeros, as steps begin before their first frame, then the segment, so that it
+    ends where a step ends, then zeros again, as a step may begin right before the end. Rows are an odd number of
+    cache lines long: at a distance of a power of two they would evict each other from the cache.
+
+        0 0 0 0 | context | wet | 0 0 0 0
+    """
+
+    def __init__(self, architecture: Architecture, batch: int, time: int) -> None:
+        self.batch = batch
+        self.time = time
+        self.head_scale = np.float32(architecture.head_scale)
+        start = GRID + -time % GRID
+        end = start + time
+        columns = CACHE_LINE * ((end + GRID) // CACHE_LINE | 1)
+        self.heard = slice(start, end)
+        self.wet = slice(start + architecture.receptive_field - 1, end)
+        self.dry = rows(columns, batch, 2)
+        self.dry[:, 1] = 1
+        self.d_wet = rows(columns, batch, 1)
+        self.arrays: list[ArrayMemory] = []
+        for array in architecture.arrays:
+            dilations = np.array(array.dilations, np.int64)
+            reaches = np.concatenate([[0], np.cumsum(dilations * (array.kernel_size - 1))])
+            span = Span(dilations, start + reaches, self.wet.start, end)
+            self.arrays.append(ArrayMemory(array, batch, columns, span, array is architecture.arrays[-1]))
+            start += array.reach
+
+    def source(self, index: int) -> Rows:
+        return self.arrays[index - 1].out if index else Rows(self.dry, 0, self.dry[0].size)
+
+    def forward(self, weights: Sequence[Weights], dry: Array) -> Array:
+        """Wet sound [batch, frames] for dry sound [batch, time]."""
+        self.dry[:, 0, self.heard] = dry
+        live = slice(self.wet.start // GRID * GRID, self.wet.stop)
+        for index, (memory, own) in enumerate(zip(self.arrays, weights, strict=True)):
+            memory.kept.total[..., live] = self.arrays[index - 1].kept.heads[..., live] if index else 0
+            transposed = Weights(*(np.ascontiguousarray(matrices.swapaxes(1, 2)) for matrices in own))
+            forward_of(memory.form)(
+                transposed, self.source(index), self.dry, memory.kept, memory.span, not memory.last,
+                0, self.batch,
+            )  # fmt: skip
+        return memory.kept.heads[:, 0, self.wet] * self.head_scale
+
+    def backward(self, weights: Sequence[Weights], d_wet: Array) -> list[Array]:
+        """The gradients of all parameters, for that of the wet sound [batch, frames].
+
+        Once after each forward pass: it leaves nothing of what that has kept.
+        """
+        np.multiply(d_wet, self.head_scale, out=self.d_wet[:, 0, self.wet])
+        d_heads = self.d_wet
+        gradients: list[Array] = []
+        for index in reversed(range(len(self.arrays))):
+            memory = self.arrays[index]
+            d_source = self.arrays[index - 1].d_x if index else rows(0, 0, 0)
+            back = Back(d_heads, memory.d_total, memory.d_x, d_source, memory.sums)
+            backward_of(memory.form)(
+                weights[index], self.source(index), self.dry, memory.kept, back, memory.span, not memory.last,
+                0, self.batch,
+            )  # fmt: skip
+            gradients[:0] = memory.gradients()
+            d_heads = memory.d_total
+        return gradients
