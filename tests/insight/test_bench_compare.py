@@ -18,7 +18,9 @@ NOISE = np.array([-0.02, 0.01, 0.0, 0.02, -0.01, 0.015, -0.005])
 def make_bench() -> MakeBench:
     """Makes a bench from speeds by contender name, repetitions a little apart."""
 
-    def make(speeds: dict[str, float], peak: float = 60.0, **environment: object) -> Bench:
+    def make(
+        speeds: dict[str, float], peak: float = 60.0, path: str = "16 lanes", **environment: object
+    ) -> Bench:
         rows = [
             {
                 "name": name,
@@ -28,6 +30,7 @@ def make_bench() -> MakeBench:
                 "block": None,
                 "channels": 1,
                 "sample_rate": 48_000,
+                "path": path,
                 "x_realtime": figure((speed * (1 + NOISE)).tolist()),
             }
             for name, speed in speeds.items()
@@ -36,6 +39,7 @@ def make_bench() -> MakeBench:
             "speed": rows,
             "peak_multiply_adds": figure((peak * (1 + NOISE / 10)).tolist()),
             "settings": {"repetitions": 7},
+            "load_before": 0.1,
         }
         own = replace(HERE, **environment)
         return Bench("id", datetime(2026, 3, 1, tzinfo=UTC), own, "5a77", own.fxd, document)
@@ -99,14 +103,19 @@ def test_on_one_machine_speeds_stand_as_they_are_and_its_peak_is_told(make_bench
 
 
 def test_what_changed_beside_fxd_is_told(make_bench: MakeBench) -> None:
-    new = make_bench({"kernel a": 1.0}, fxd="0.2.0", libraries={"numba": "0.64.0", "scipy": "1.17.1"})
+    new = make_bench(
+        {"kernel a": 1.0}, fxd="0.2.0", libraries={"numba": "0.64.0", "scipy": "1.17.1"}, path="8 lanes"
+    )
     new.document["settings"]["repetitions"] = 3
+    new.document["load_before"] = 1.5
     compared = compare_benches(make_bench({"kernel a": 1.0}), replace(new, settings_hash="0000"))
     assert compared["notes"] == [
         "fxd: 0.1.0, then 0.2.0",
         "numba: 0.63.0, then 0.64.0",
         "scipy: none, then 1.17.1",
         "torch: 2.13.0, then none",
+        "kernel: 16 lanes, then 8 lanes",
+        "the machine was busy when one of them began: differences of some percent may be noise",
         "the [saturator] settings differ",
         "they did not measure equally long, or not as often",
     ]

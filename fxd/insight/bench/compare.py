@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from fxd.insight.bench.figures import Figure, quotient
+from fxd.insight.bench.figures import BUSY, Figure, quotient
 from fxd.store.records import Bench, Environment
 
 MACHINE = ("host", "cpu", "cores", "threads")
@@ -114,11 +114,22 @@ def notes(old: Bench, new: Bench, normalised: bool) -> list[str]:
         said.append(
             f"the machine itself ran at {100 * ratio:.0f} % (multiply-add peak): compare shares of the peak"
         )
+    said += [f"{form}: {one}, then {other}" for form, one, other in other_paths(old.document, new.document)]
+    if max(bench.document["load_before"] for bench in (old, new)) > BUSY:
+        said.append("the machine was busy when one of them began: differences of some percent may be noise")
     if old.settings_hash != new.settings_hash:
         said.append("the [saturator] settings differ")
     if old.document["settings"] != new.document["settings"]:
         said.append("they did not measure equally long, or not as often")
     return said
+
+
+def other_paths(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """The forms that ran other code, wider vectors say: form, old and new path."""
+    before, after = ({row["form"]: row["path"] for row in document["speed"]} for document in (old, new))
+    return [
+        (form, before[form], after[form]) for form in before if form in after and before[form] != after[form]
+    ]
 
 
 def differences(before: Environment, after: Environment) -> list[tuple[str, str, str]]:

@@ -8,6 +8,9 @@ from fxd.insight.stats import median_interval
 
 Figure = dict[str, Any]
 
+BUSY = 0.5
+"""Load, the programs that wanted a core in the minute before, from which on a machine was not idle."""
+
 
 def figure(values: Sequence[float]) -> Figure:
     """`{"n", "median", "ci95": [low, high], "values"}`; the interval is that of `fxd stats`.

@@ -6,13 +6,11 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from fxd.insight.bench.sections import Section, sections
+from fxd.insight.bench.figures import BUSY
+from fxd.insight.bench.sections import Section, channels, fed, sections
 from fxd.insight.stats_table import new_table, plain, print_section
 
 Row = Mapping[str, Any]
-
-BUSY = 0.5
-"""Programs that wanted a core on average in the minute before, from which on the machine was not idle."""
 
 
 def print_bench(console: Console, document: Row) -> None:
@@ -126,16 +124,16 @@ def print_comparison(console: Console, compared: Row) -> None:
         [
             f"{row['engine']} {row['subject']}",
             row["form"],
-            "whole" if row["block"] is None else f"{row['block']:,}",
-            f"{row['channels']}",
-            f"{row['ratio']:.3f}",
-            f"{row['ci95'][0]:.3f} to {row['ci95'][1]:.3f}",
+            fed(row),
+            channels(row),
+            f"{row['ratio']:.2f}",
+            f"{row['ci95'][0]:.2f}–{row['ci95'][1]:.2f}",
             row["verdict"],
         ]
         for row in compared["rows"]
     ]
     columns = ("", "form", "fed", "channels", "new / old", "95 % interval", "")
-    print_table(console, Section("Speed, new over old (more than 1 is faster)", columns, 3, rows))
+    print_table(console, Section("Speed, new over old (more than 1 is faster)", columns, 4, rows))
     for name, bench in (("old", old), ("new", new)):
         line = f"{name}: {bench['id']}, {bench['host']}, {bench['cpu']}, fxd {bench['fxd']}"
         console.print(Text(plain(line)))

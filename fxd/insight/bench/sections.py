@@ -61,12 +61,14 @@ def block_times(document: Row) -> Section:
     rows = [
         [
             *live_name(row),
-            *(digits(block[name]) for block in row["blocks"] for name in ("median_ms", "p99_ms")),
+            *(digits(1000 * block[name]) for block in row["blocks"] for name in ("median_ms", "p99_ms")),
         ]
         for row in document["latency"]
     ]
     columns = ("", "form", *(head for size in sizes(document) for head in (f"{size:,}", "p99")))
-    return Section("Time of a block, by its frames: median and 99th percentile in ms", columns, 2, rows)
+    return Section(
+        "Time of a block, by its frames: median and 99th percentile in microseconds", columns, 2, rows
+    )
 
 
 def block_shares(document: Row) -> Section:
