@@ -11,6 +11,7 @@ watched*, whether an event or a scan found it, and no other program has it open 
 
 import errno
 import fcntl
+import heapq
 import os
 import signal
 import stat
@@ -18,6 +19,7 @@ import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from fnmatch import fnmatch
+from itertools import count
 from pathlib import Path
 
 from fxd.config import InboxSettings
@@ -28,6 +30,7 @@ OPEN_PATIENCE_SECONDS = 60.0
 """A program that keeps a still file open for writing is believed for this long: some never close."""
 
 LOOK_SECONDS = 0.05
+SHORTEST_LOOK_SECONDS = 0.001
 
 Signature = tuple[int, int, int]
 
@@ -87,6 +90,9 @@ class Inbox:
         self.settings = settings
         self.candidates: dict[Path, Candidate] = {}
         self.left_alone: set[Path] = set()
+        self.looks: list[tuple[float, int, Candidate]] = []
+        """A heap: when each candidate is to be looked at next, and a ticket that settles ties."""
+        self.tickets = count()
 
     def why_ignored(self, path: Path) -> str | None:
         """Why a file below the inbox is not taken, as a sentence's end; None where it is."""
@@ -139,16 +145,33 @@ class Inbox:
         if found is not None:
             now = time.monotonic()
             next_look = now + self.settings.settle_seconds
-            self.candidates[path] = Candidate(path, found, now + hold_seconds, datetime.now(UTC), next_look)
+            self.watch(Candidate(path, found, now + hold_seconds, datetime.now(UTC), next_look))
+
+    def watch(self, candidate: Candidate) -> None:
+        self.candidates[candidate.path] = candidate
+        self.plan_look(candidate)
+
+    def plan_look(self, candidate: Candidate) -> None:
+        heapq.heappush(self.looks, (candidate.next_look, next(self.tickets), candidate))
 
     def next_complete(self) -> Candidate | None:
-        """The first candidate, in the order in which they were seen, that is complete now."""
+        """The first candidate that is complete now, or None; `forget` it once it is taken.
+
+        They come in the order in which they were seen, but for those that were looked at before. Takes no longer
+        where more of them wait: only those are looked at whose time has come.
+        """
         now = time.monotonic()
-        for candidate in [one for one in self.candidates.values() if one.next_look <= now]:
+        while self.looks and self.looks[0][0] <= now:
+            _, _, candidate = heapq.heappop(self.looks)
+            if self.candidates.get(candidate.path) is not candidate:
+                continue  # forgotten meanwhile
             found = signature(candidate.path)
             if found is None:
                 del self.candidates[candidate.path]
-            elif self.is_complete(candidate, found, now):
+                continue
+            is_complete = self.is_complete(candidate, found, now)
+            self.plan_look(candidate)
+            if is_complete:
                 return candidate
         return None
 
@@ -158,13 +181,15 @@ class Inbox:
             candidate.still_since = now
         still_seconds = now - candidate.still_since
         settle_seconds = self.settings.settle_seconds
-        candidate.next_look = now + min(max(LOOK_SECONDS, settle_seconds - still_seconds), settle_seconds)
+        pause = min(max(LOOK_SECONDS, settle_seconds - still_seconds), settle_seconds)
+        candidate.next_look = now + max(pause, SHORTEST_LOOK_SECONDS)
         if still_seconds < settle_seconds:
             return False
         return still_seconds > OPEN_PATIENCE_SECONDS or not is_open_for_writing(candidate.path)
 
     def leave_alone(self, path: Path) -> None:
         """Do not look at `path` again: it cannot be claimed."""
+        self.forget(path)
         self.left_alone.add(path)
 
     def forget(self, path: Path) -> None:

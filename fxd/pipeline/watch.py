@@ -1,39 +1,54 @@
 """Looking at the inbox: events are hints, which may be lost, late or doubled; the folder is the truth."""
 
+import os
 import queue
 import threading
 import time
 from pathlib import Path
 
 from loguru import logger
-from watchdog.events import FileSystemEvent, FileSystemEventHandler
+from watchdog.events import (
+    DirCreatedEvent,
+    DirMovedEvent,
+    FileCreatedEvent,
+    FileMovedEvent,
+    FileSystemEvent,
+    FileSystemEventHandler,
+)
 from watchdog.observers import Observer
 from watchdog.observers.api import BaseObserver
 
 from fxd.pipeline.archive import LateWrites
+from fxd.pipeline.claims import CLAIMED
 from fxd.pipeline.files import display
-from fxd.pipeline.inbox import Inbox
+from fxd.pipeline.inbox import OWN_FOLDERS, Inbox
+
+EVENTS: list[type[FileSystemEvent]] = [FileCreatedEvent, FileMovedEvent, DirCreatedEvent, DirMovedEvent]
+"""A file that is there is looked at until it is complete, so what is written to it need not be told."""
 
 
 class Hints(FileSystemEventHandler):
     """Hands the paths of events to the main loop; it does nothing else, as its thread dies of an exception."""
 
-    def __init__(self) -> None:
+    def __init__(self, inbox: Path) -> None:
+        self.own = tuple(str(inbox / name) for name in (*OWN_FOLDERS, CLAIMED))
+        """Where fxd itself is at work, with every file: no reason to look at all others."""
         self.files: queue.SimpleQueue[Path] = queue.SimpleQueue()
         self.folder_changed = threading.Event()
 
     def on_any_event(self, event: FileSystemEvent) -> None:
-        if event.event_type not in ("created", "modified", "moved", "closed"):
+        # A move out of the inbox has no destination.
+        path = os.fsdecode(event.dest_path if event.event_type == "moved" else event.src_path)
+        if not path or self.is_own(path):
             return
         if event.is_directory:
-            # Files can arrive in a new folder before it is watched; a folder's mere modification is noise.
-            if event.event_type != "modified":
-                self.folder_changed.set()
-            return
-        path = event.dest_path if event.event_type == "moved" else event.src_path
-        # A move out of the inbox has no destination.
-        if path:
-            self.files.put(Path(path if isinstance(path, str) else path.decode("utf-8", "surrogateescape")))
+            # Files can arrive in a new folder before it is watched.
+            self.folder_changed.set()
+        else:
+            self.files.put(Path(path))
+
+    def is_own(self, path: str) -> bool:
+        return any(path == own or path.startswith(own + os.sep) for own in self.own)
 
     def drain(self) -> list[Path]:
         """The files that were hinted at since the last call."""
@@ -59,7 +74,7 @@ class Watch:
         """Watch the folder that is there now. Raises OSError where it cannot be watched."""
         self.inode = self.root.stat().st_ino
         observer = Observer()
-        observer.schedule(self.hints, str(self.root), recursive=self.recursive)
+        observer.schedule(self.hints, str(self.root), recursive=self.recursive, event_filter=EVENTS)
         observer.start()
         self.observer = observer
 
@@ -84,7 +99,7 @@ class Lookout:
     def __init__(self, inbox: Inbox, late_writes: LateWrites) -> None:
         self.inbox = inbox
         self.late_writes = late_writes
-        self.hints = Hints()
+        self.hints = Hints(inbox.root)
         self.watch = Watch(inbox.root, inbox.settings.recursive, self.hints)
         self.next_scan = 0.0
 
