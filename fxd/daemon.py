@@ -38,6 +38,8 @@ from fxd.training.models import weights_path
 TICK_SECONDS = 0.1
 STATUS_SECONDS = 0.5
 SWEEP_SECONDS = 3600.0
+MODEL_SECONDS = 0.5
+"""A model that was promoted serves the files that are begun this much later."""
 COMPILING_SECONDS = 4.0
 SHUTDOWN_SECONDS = 8.0
 RETRY_SECONDS = (2.0, 5.0, 15.0, 30.0)
@@ -70,6 +72,7 @@ class Daemon:
         self.stop_requests = 0
         self.gave_up = False
         self.model = ""
+        self.model_known_until = 0.0
         self.compiling_after = math.inf
         self.paused_because = ""
         self.pauses = self.settled_before = 0
@@ -145,7 +148,9 @@ class Daemon:
 
     def job(self, source: Path, attempt: Path) -> Job:
         settings = self.settings
-        self.model = self.model_id()
+        if time.monotonic() >= self.model_known_until:
+            self.model = self.model_id()
+            self.model_known_until = time.monotonic() + MODEL_SECONDS
         return Job(
             source,
             attempt,
@@ -237,7 +242,6 @@ class Daemon:
 
     def status(self, state: str) -> Status:
         now = time.monotonic()
-        at_work = self.dispatcher.busy.items()
         return Status(
             pid=os.getpid(),
             host=socket.gethostname(),
@@ -246,7 +250,7 @@ class Daemon:
             reason=self.paused_because,
             processing=[
                 {"file": work.claim.file, "audio_seconds": slot.done_seconds, "seconds": now - slot.started}
-                for slot, work in at_work
+                for slot, work in self.dispatcher.under_way()
             ],
             waiting=self.dispatcher.queue_length,
             done=self.dispatcher.done,
@@ -261,17 +265,15 @@ class Daemon:
         """Finish what can be finished in a few seconds, give back the rest."""
         deadline = time.monotonic() + SHUTDOWN_SECONDS
         self.retrainer.stop()
-        if self.dispatcher.busy:
-            logger.info(
-                "ending once {} files are finished; Ctrl-C again ends at once", len(self.dispatcher.busy)
-            )
-        while self.dispatcher.busy and time.monotonic() < deadline:
+        if working := self.dispatcher.working:
+            logger.info("ending once {} files are finished; Ctrl-C again ends at once", working)
+        while self.dispatcher.working and time.monotonic() < deadline:
             self.dispatcher.listen()
             self.tell("stopping")
             wait_for_news(self.slots, TICK_SECONDS)
         if not self.paused_because:  # what was in trouble is left as it is, for the next start
             with self.pausing_on_trouble():
-                self.dispatcher.settle()
+                self.dispatcher.settle(at_once=True)
         self.dispatcher.give_all_back()
         self.dispatcher.claims.close()
         self.retrainer.wait(deadline)

@@ -24,7 +24,7 @@ from fxd.pipeline.files import display
 from fxd.pipeline.follower import has_spare_core
 from fxd.pipeline.inbox import signature
 from fxd.pipeline.process import Job
-from fxd.pipeline.publish import ATTEMPTS, Publisher
+from fxd.pipeline.publish import ATTEMPTS, Finished, Publisher
 from fxd.pipeline.workers import Death, Done, Ending, Fault, Limits, Slot, Trouble, wait_for_news
 from fxd.store.records import Run
 from fxd.store.store import open_store
@@ -119,7 +119,10 @@ class Batch:
                 self.runs.append(self.publisher.record_failure(claim, reason))
             case Done(outcome):
                 claim.note("processed")
-                self.runs.append(self.publisher.release(claim, attempt, outcome))
+                finished = Finished(claim, attempt, outcome)
+                self.publisher.release([finished])
+                assert finished.run is not None
+                self.runs.append(finished.run)
                 self.publisher.remove_attempts(claim.id)
             case Fault(reason):
                 self.runs.append(self.publisher.record_failure(claim, reason))

@@ -5,28 +5,31 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
 from fxd.pipeline.claims import Claim
-from fxd.pipeline.files import fitted, move_without_replacing, usable_folder, write_text
+from fxd.pipeline.files import (
+    fitted,
+    move_without_replacing,
+    name_without_replacing,
+    usable_folder,
+    write_text,
+)
 from fxd.pipeline.inbox import Signature, signature
 
 ERROR_SUFFIX = ".error.txt"
 LATE_SECONDS = 600.0
 
 
-def to_done(claim: Claim, inbox: Path, keep: bool) -> Path | None:
-    """Archive the original of a recorded run; None where it is not kept."""
-    if not keep:
-        claim.source.unlink(missing_ok=True)
-        claim.remove()
-        return None
+def to_done(claim: Claim, inbox: Path) -> Path:
+    """Give the original of a recorded run its name in the archive.
+
+    That is for good once the caller has synced the folder; only then it may remove the other name.
+    """
     done = inbox / "done"
     folder = done / usable_folder(done, claim.relative.parent)
-    final = move_without_replacing(claim.source, folder, claim.relative.name)
-    claim.remove()
-    return final
+    return name_without_replacing(claim.source, folder, claim.relative.name)
 
 
 def to_failed(claim: Claim, inbox: Path, reason: str) -> Path:
-    """Quarantine an original, its reason beside it under the same name."""
+    """The same for an original in quarantine, its reason beside it under the same name."""
     failed = inbox / "failed"
     folder = failed / usable_folder(failed, claim.relative.parent)
 
@@ -41,9 +44,7 @@ def to_failed(claim: Claim, inbox: Path, reason: str) -> Path:
         write_text(error_note(final), error_text(claim, reason))
         return False
 
-    final = move_without_replacing(claim.source, folder, claim.relative.name, taken=explained)
-    claim.remove()
-    return final
+    return name_without_replacing(claim.source, folder, claim.relative.name, taken=explained)
 
 
 def error_note(original: Path) -> Path:

@@ -7,7 +7,7 @@ happened to it is known after a crash too.
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -37,6 +37,8 @@ class Claim:
     signature: Signature
     received_at: datetime
     steps: list[Step] = field(default_factory=list)
+    final: Path | None = None
+    """In `done` or `failed`, once the original of the recorded run has got its second name there."""
     has_journal: bool = True
     """False for a file that is processed where it lies, outside of any inbox."""
 
@@ -55,12 +57,14 @@ class Claim:
 
     def note(self, name: str, detail: str = "", at: datetime | None = None) -> None:
         """Write one step into the journal."""
-        step = Step(at or datetime.now(UTC), name, detail)
+        self.note_all([Step(at or datetime.now(UTC), name, detail)])
+
+    def note_all(self, steps: Sequence[Step]) -> None:
+        """Write several steps into the journal."""
+        self.steps += steps
         if self.has_journal:
-            line = json.dumps({"at": step.at.isoformat(), "name": name, "detail": detail})
             with (self.folder / JOURNAL).open("a", encoding="utf-8") as journal:
-                journal.write(line + "\n")
-        self.steps.append(step)
+                journal.writelines(journal_line(step) for step in steps)
 
     def is_gone(self) -> bool:
         """Whether somebody removed the claimed file."""
@@ -71,11 +75,12 @@ class Claim:
         return sum(step.name == "died" for step in self.steps)
 
     def remove(self) -> None:
-        """Remove what is left of the claim once its file is elsewhere."""
+        """Remove what is left of the claim once its file is elsewhere; also the rest of a cut-short removal."""
         (self.folder / JOURNAL).unlink(missing_ok=True)
         folder = self.source.parent
         while folder != self.folder.parent:
-            folder.rmdir()
+            with suppress(FileNotFoundError):
+                folder.rmdir()
             folder = folder.parent
 
 
@@ -108,7 +113,9 @@ class Claims:
         run_id = uuid4().hex
         claim = Claim(run_id, self.folder / run_id, relative, candidate.signature, candidate.seen_at)
         claim.source.parent.mkdir(parents=True)
-        claim.note("seen", f"{candidate.signature[0]} bytes", candidate.seen_at)
+        # Written before the rename: a claim is one once its file lies in it.
+        seen = Step(candidate.seen_at, "seen", f"{candidate.signature[0]} bytes")
+        claim.note_all([seen, Step(datetime.now(UTC), "claimed")])
         try:
             candidate.path.rename(claim.source)
         except (FileNotFoundError, NotADirectoryError):
@@ -117,7 +124,6 @@ class Claims:
         except OSError:
             claim.remove()
             raise
-        claim.note("claimed")
         if claim.changed():
             self.give_back(claim)
             return None
@@ -177,6 +183,10 @@ def read_claim(folder: Path) -> Claim | None:
     steps = read_journal(folder / JOURNAL)
     received_at = steps[0].at if steps else datetime.now(UTC)
     return Claim(folder.name, folder, files[0].relative_to(folder), found, received_at, steps)
+
+
+def journal_line(step: Step) -> str:
+    return json.dumps({"at": step.at.isoformat(), "name": step.name, "detail": step.detail}) + "\n"
 
 
 def read_journal(path: Path) -> list[Step]:

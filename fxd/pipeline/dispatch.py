@@ -1,8 +1,15 @@
-"""From the inbox through the slots to an end: published, quarantined, tried again or given back."""
+"""From the inbox through the slots to an end: published, quarantined, tried again or given back.
+
+Small files come in their thousands, so nothing here waits for one of them: a worker has its next files before it
+is done with one, and what the workers have done is published in groups, for which every sync and transaction is
+paid once (`fxd.pipeline.publish`).
+"""
 
 import errno
+import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
@@ -13,13 +20,21 @@ from fxd.pipeline.claims import Claim, Claims
 from fxd.pipeline.files import display
 from fxd.pipeline.inbox import Inbox
 from fxd.pipeline.process import Job
-from fxd.pipeline.publish import Publisher, Unfinished
-from fxd.pipeline.workers import Death, Done, Ending, Fault, Slot, Trouble
+from fxd.pipeline.publish import Finished, Publisher, Unfinished
+from fxd.pipeline.workers import Death, Done, Ending, Fault, Slot, Task, Trouble
 from fxd.store.records import Result, Run
 
 DEATHS_ALLOWED = 2
 CUT_OFF_PATIENCE = 10.0
 """A file that is cut off is looked at again after this many settle times: its writer may go on."""
+
+AHEAD_FILES = 8
+AHEAD_BYTES = 2_000_000
+"""A worker is given files ahead while it has fewer than these. More would only wait where another could work."""
+
+GATHER_SECONDS = 0.2
+GROUP_FILES = 64
+"""What has ended waits this long for company, or until so many have come, while others are still at work."""
 
 
 @dataclass
@@ -27,8 +42,13 @@ class Work:
     """An attempt and, once it ended, how."""
 
     claim: Claim
-    attempt: Path
+    task: Task
+    has_begun: bool = False
+    ended: float = 0.0
+    """Monotonic seconds."""
     ending: Ending | None = None
+    finished: Finished | None = None
+    """On its way out, once it ended well."""
 
 
 class Dispatcher:
@@ -53,9 +73,11 @@ class Dispatcher:
         self.publisher = publisher
         self.slots = slots
         self.make_job = make_job
-        self.busy: dict[Slot, Work] = {}
+        self.busy: dict[Slot, deque[Work]] = {slot: deque() for slot in slots}
         self.waiting: deque[Claim] = deque()
-        self.ended: deque[Work] = deque()
+        self.ended: list[Work] = []
+        self.recorded: list[tuple[Claim, Run]] = []
+        """What only has to be archived."""
         self.cut_off: dict[PurePath, tuple[int, int]] = {}
         self.done = self.failed = self.settled = 0
 
@@ -65,7 +87,7 @@ class Dispatcher:
         for claim in self.claims.recover():
             run = self.publisher.store.run(claim.id)
             if run is not None:
-                self.publisher.archive(claim, run)
+                self.publisher.archive([(claim, run)])
                 logger.info("{}: was recorded before a crash; archived", claim.file)
             else:
                 claim.note("recovered", "the daemon that had claimed it died")
@@ -78,38 +100,56 @@ class Dispatcher:
 
     @property
     def is_at_work(self) -> bool:
-        return bool(self.busy or self.waiting or self.ended)
+        return bool(self.working or self.waiting or self.ended or self.recorded)
+
+    @property
+    def working(self) -> int:
+        """How many files the workers have."""
+        return sum(map(len, self.busy.values()))
 
     @property
     def queue_length(self) -> int:
         return len(self.waiting) + len(self.inbox.candidates)
 
+    def under_way(self) -> Iterator[tuple[Slot, Work]]:
+        """What each worker is at."""
+        for slot, works in self.busy.items():
+            if works:
+                yield slot, works[0]
+
     def listen(self) -> None:
         """Hear what the workers say; never raises for the machine's trouble."""
-        for slot in self.slots:
+        for slot, works in self.busy.items():
             slot.enforce()
-            ending = slot.listen()
-            if ending is not None:
-                work = self.busy.pop(slot)
-                work.ending = ending
+            while (ending := slot.listen()) is not None:
+                work = works.popleft()
+                note_start(work)
+                work.ending, work.ended = ending, time.monotonic()
                 self.ended.append(work)
+            if works:
+                note_start(works[0])
 
     def assign(self) -> None:
-        """Give every free slot a file: what waits first, then what is complete in the inbox."""
-        for slot in self.slots:
-            if slot.is_free:
-                claim = self.waiting.popleft() if self.waiting else self.claim_next()
-                if claim is None:
-                    return
-                try:
-                    self.begin(slot, claim)
-                except BaseException:
-                    self.waiting.appendleft(claim)
-                    raise
+        """Give the workers files, the idle first: what waits first, then what is complete in the inbox."""
+        while slots := [slot for slot in self.slots if self.has_room(slot)]:
+            claim = self.waiting.popleft() if self.waiting else self.claim_next()
+            if claim is None:
+                return
+            try:
+                self.begin(min(slots, key=self.load), claim)
+            except BaseException:
+                self.waiting.appendleft(claim)
+                raise
+
+    def has_room(self, slot: Slot) -> bool:
+        return slot.is_able and len(self.busy[slot]) < AHEAD_FILES and self.load(slot) < AHEAD_BYTES
+
+    def load(self, slot: Slot) -> int:
+        """Bytes that a worker has before it."""
+        return sum(work.claim.signature[0] for work in self.busy[slot])
 
     def claim_next(self) -> Claim | None:
         while (candidate := self.inbox.next_complete()) is not None:
-            self.inbox.forget(candidate.path)
             try:
                 claim = self.claims.take(candidate)
             except OSError as error:
@@ -118,41 +158,59 @@ class Dispatcher:
                 self.inbox.leave_alone(candidate.path)
                 logger.error("{}: left alone: it lies on another file system than the inbox", candidate.path)
                 continue
+            self.inbox.forget(candidate.path)
             if claim is not None:
                 return claim
         return None
 
     def begin(self, slot: Slot, claim: Claim) -> None:
-        attempt = self.publisher.attempt_folder(claim)
-        job = self.make_job(claim.source, attempt)
-        claim.note("started", f"model {job.model.parent.name}")
-        slot.submit(job)
-        self.busy[slot] = Work(claim, attempt)
+        job = self.make_job(claim.source, self.publisher.attempt_folder(claim))
+        self.busy[slot].append(Work(claim, slot.submit(job)))
 
-    def settle(self) -> None:
-        """Do what the endings ask for, in their order."""
-        while self.ended:
-            self.settle_one(self.ended[0])
-            self.ended.popleft()
-            self.settled += 1
+    def settle(self, at_once: bool = False) -> None:
+        """Do what the endings ask for. What has ended waits for company, unless it is to be `at_once`."""
+        self.archive()  # what an earlier trouble left
+        if not (at_once or self.is_due()):
+            return
+        whole = []
+        troubles = []
+        for work in list(self.ended):
+            if isinstance(work.ending, Done) and not work.claim.changed():
+                whole.append(work)
+                continue
+            if isinstance(work.ending, Trouble):
+                troubles.append(work.ending.reason)
+            self.judge(work)
+            self.count(work)
+        self.publish(whole)
+        self.archive()
+        if troubles:
+            raise OSError(troubles[0])
 
-    def settle_one(self, work: Work) -> None:
+    def is_due(self) -> bool:
+        if not self.ended:
+            return False
+        waited = time.monotonic() - self.ended[0].ended
+        return not self.working or waited >= GATHER_SECONDS or len(self.ended) >= GROUP_FILES
+
+    def count(self, work: Work) -> None:
+        self.ended.remove(work)
+        self.settled += 1
+
+    def judge(self, work: Work) -> None:
+        """Do what the end of one attempt asks for that brought nothing to publish."""
         claim = work.claim
         match work.ending:
             case _ if claim.is_gone():
                 self.lose(claim)
             case _ if claim.changed():
                 self.writer_went_on(claim)
-            case Done():
-                self.publish(work, work.ending)
             case Fault(reason, cut_off):
                 self.refuse(claim, reason, cut_off)
             case Death(reason):
                 self.retry(claim, reason)
-            case Trouble(reason):
+            case Trouble():
                 self.waiting.append(claim)
-                self.ended.popleft()
-                raise OSError(reason)
 
     def lose(self, claim: Claim) -> None:
         """Let go of a file that is not there any more."""
@@ -166,31 +224,47 @@ class Dispatcher:
             self.publisher.remove_attempts(claim.id)
             logger.error("{}: its inbox is gone; it is processed at the next start if it returns", claim.file)
 
-    def publish(self, work: Work, ending: Done) -> None:
-        claim = work.claim
-        if claim.steps[-1].name == "started":
-            claim.note("processed")
+    def publish(self, whole: Sequence[Work]) -> None:
+        """Publish and record attempts that ended well; they are archived together with what failed."""
+        group = []
+        for work in whole:
+            if work.claim.steps[-1].name == "started":
+                work.claim.note("processed")
+            assert isinstance(work.ending, Done)
+            # Kept with the work: where something below fails, the next try goes on with it.
+            work.finished = work.finished or Finished(work.claim, work.task.job.attempt, work.ending.outcome)
+            group.append(work.finished)
         try:
-            run, final = self.publisher.publish(claim, work.attempt, ending.outcome)
-        except (Unfinished, FileNotFoundError):
+            self.publisher.release(group)
+        except Unfinished as error:
             # What the worker wrote is not there any more (a full disk, a share that came and went): once more.
-            self.waiting.append(claim)
-            self.ended.popleft()
+            (work,) = (work for work in whole if work.finished is error.finished)
+            self.ended.remove(work)
+            self.waiting.append(work.claim)
             raise
-        self.done += 1
-        self.remember(final, claim)
-        logger.info("{}", summary(run))
+        for work, finished in zip(whole, group, strict=True):
+            assert finished.run is not None
+            self.recorded.append((work.claim, finished.run))
+            self.count(work)
 
     def quarantine(self, claim: Claim, reason: str) -> None:
-        final = self.publisher.fail(claim, reason)
-        self.failed += 1
-        self.remember(final, claim)
-        logger.error("{}: {}; it lies in inbox/failed", claim.file, reason)
+        self.recorded.append((claim, self.publisher.record_failure(claim, reason)))
 
-    def remember(self, final: Path | None, claim: Claim) -> None:
-        if final is not None:
-            self.late_writes.watch(final, claim)
-        self.cut_off.pop(claim.relative, None)
+    def archive(self) -> None:
+        """Move the originals of all recorded runs to where they stay, and tell of them."""
+        if self.recorded:
+            self.publisher.archive(self.recorded)
+        for claim, run in self.recorded:
+            if claim.final is not None:
+                self.late_writes.watch(claim.final, claim)
+            self.cut_off.pop(claim.relative, None)
+            if run.state == "done":
+                self.done += 1
+                logger.info("{}", summary(run))
+            else:
+                self.failed += 1
+                logger.error("{}: {}; it lies in inbox/failed", claim.file, run.reason)
+        self.recorded.clear()
 
     def refuse(self, claim: Claim, reason: str, cut_off: bool) -> None:
         """Quarantine a file, unless it is cut off and its writer may go on."""
@@ -222,7 +296,8 @@ class Dispatcher:
 
     def give_all_back(self) -> None:
         """End what is under way, and leave the inbox as if it had never begun."""
-        claims = [*self.waiting, *(work.claim for work in (*self.busy.values(), *self.ended))]
+        works = [*self.ended, *(work for works in self.busy.values() for work in works)]
+        claims = [*self.waiting, *(work.claim for work in works)]
         for slot in self.slots:
             slot.close()
         for claim in claims:
@@ -233,7 +308,17 @@ class Dispatcher:
             logger.info("{}: given back", display(final.relative_to(self.inbox.root)))
         self.waiting.clear()
         self.ended.clear()
-        self.busy.clear()
+        for given in self.busy.values():
+            given.clear()
+
+
+def note_start(work: Work) -> None:
+    """Note in the journal, once, that the worker has begun."""
+    if work.task.began_at is not None and not work.has_begun:
+        work.has_begun = True
+        # Where the journal cannot be written, the publishing that follows meets the same trouble and tells it.
+        with suppress(OSError):
+            work.claim.note("started", f"model {work.task.job.model.parent.name}", work.task.began_at)
 
 
 def summary(run: Run) -> str:

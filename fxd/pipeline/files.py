@@ -8,7 +8,7 @@ import errno
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from hashlib import sha256
 from itertools import count
@@ -76,6 +76,12 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def sync_folders(folders: Iterable[Path]) -> None:
+    """The same for several renames at once: every folder among them is synced once."""
+    for folder in dict.fromkeys(folders):
+        sync_folder(folder)
+
+
 def sync_file(path: Path) -> None:
     """Make the content of `path` survive a power cut; raises OSError where the disk could not keep it."""
     descriptor = os.open(path, os.O_RDONLY)
@@ -87,6 +93,8 @@ def sync_file(path: Path) -> None:
 
 def make_folder(folder: Path) -> None:
     """Create `folder` and its parents, and sync the parents that gained an entry."""
+    if folder.is_dir():
+        return
     missing = [parent for parent in (folder, *folder.parents) if not parent.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     for created in reversed(missing):
@@ -95,6 +103,12 @@ def make_folder(folder: Path) -> None:
 
 def appear(temporary: Path, final: Path) -> None:
     """Rename a synced file to its final name, replacing what is there, for good."""
+    place(temporary, final)
+    sync_folder(final.parent)
+
+
+def place(temporary: Path, final: Path) -> None:
+    """The same for one of several: it is for good once the caller has synced the folder, too."""
     make_folder(final.parent)
     try:
         temporary.replace(final)
@@ -105,7 +119,6 @@ def appear(temporary: Path, final: Path) -> None:
         with whole_file(final) as copy:
             shutil.copyfile(temporary, copy)
         temporary.unlink()
-    sync_folder(final.parent)
 
 
 def usable_folder(root: Path, relative: PurePath) -> PurePath:
@@ -129,14 +142,22 @@ def move_without_replacing(
     `taken` may rule out further names. A move that was cut short (one file under both names) is completed.
     Returns the final path.
     """
+    final = name_without_replacing(source, folder, name, taken)
+    sync_folder(folder)
+    source.unlink(missing_ok=True)
+    sync_folder(source.parent)
+    return final
+
+
+def name_without_replacing(
+    source: Path, folder: Path, name: str, taken: Callable[[Path], bool] = nothing_taken
+) -> Path:
+    """The first half of such a move: `source` has its second name, for good once `folder` is synced."""
     make_folder(folder)
     stem, suffix = split_name(name)
     for candidate in numbered(stem):
         final = folder / fitted(candidate, suffix)
         if not taken(final) and take_name(source, final):
-            source.unlink(missing_ok=True)
-            sync_folder(folder)
-            sync_folder(source.parent)
             return final
     raise AssertionError("numbered names never end")
 

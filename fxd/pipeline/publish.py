@@ -3,14 +3,18 @@
 The order makes a crash harmless. Outputs are checked and synced before anybody sees them; the names chosen are
 written down first, so that a repeated step chooses the same; the run is recorded in one transaction before its
 original leaves the claim. Whatever was not recorded is done again at the next start, under the same names.
+
+Attempts that end at about the same time go each of these steps together: one manifest, one sync of a folder and
+one transaction serve them all. On a disk that takes its time to sync, many small files would wait for nothing
+else.
 """
 
-import json
 import shutil
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path, PurePath
 
 import soundfile
@@ -18,22 +22,50 @@ import soundfile
 from fxd.config import Settings
 from fxd.pipeline.archive import to_done, to_failed
 from fxd.pipeline.claims import Claim
-from fxd.pipeline.files import appear, display, fitted, numbered, split_name, usable_folder, write_text
+from fxd.pipeline.files import (
+    display,
+    fitted,
+    make_folder,
+    numbered,
+    place,
+    split_name,
+    sync_folders,
+    usable_folder,
+)
+from fxd.pipeline.manifests import Manifests, Names
 from fxd.pipeline.process import DRY_STEM, Outcome
-from fxd.store.records import EngineName, Environment, Example, Result, Run, Step
+from fxd.store.records import EngineName, Environment, Example, Run, Step
 from fxd.store.store import Store
 from fxd.training.dataset import dry_path, subset_of
 
 ATTEMPTS = ".attempts"
-MANIFEST = "manifest.json"
 STRAY_SECONDS = 86_400.0
+
+
+@dataclass
+class Finished:
+    """An attempt that came to a good end, on its way out; it remembers how far it came."""
+
+    claim: Claim
+    attempt: Path
+    outcome: Outcome
+    names: Names = field(default_factory=dict)
+    """Once they are chosen and written down."""
+    example: Example | None = None
+    """Once its dry sound is kept."""
+    run: Run | None = None
+    """Once it is recorded."""
 
 
 class Unfinished(OSError):
     """An output is not what the worker made: the disk did not keep it. The attempt is repeated."""
 
+    def __init__(self, finished: Finished, text: str) -> None:
+        super().__init__(text)
+        self.finished = finished
 
-@dataclass(frozen=True)
+
+@dataclass
 class Publisher:
     """Publishes into one home. Its methods raise OSError or StoreUnavailable where the machine is in trouble;
     calling them again, in this life or the next, completes what was cut short.
@@ -43,6 +75,9 @@ class Publisher:
     store: Store
     environment: Environment
     outbox: Path
+
+    def __post_init__(self) -> None:
+        self.manifests = Manifests(self.attempts)
 
     @property
     def attempts(self) -> Path:
@@ -54,40 +89,72 @@ class Publisher:
 
     def attempt_folder(self, claim: Claim) -> Path:
         """A new folder for the next attempt at `claim`; `remove_attempts` removes them all."""
-        number = 1 + sum(1 for _ in self.attempts_of(claim.id))
-        return self.attempts / f"{claim.id}.{number}"
+        make_folder(self.attempts)
+        folders = (self.attempts / f"{claim.id}.{number}" for number in count(1))
+        folder = next(folder for folder in folders if not folder.exists())
+        folder.mkdir()  # not synced: after a power cut the attempt is repeated anyway
+        return folder
 
     def attempts_of(self, run_id: str) -> list[Path]:
-        return sorted(self.attempts.glob(f"{run_id}.*")) if self.attempts.is_dir() else []
+        folders = self.attempts.iterdir() if self.attempts.is_dir() else ()
+        return sorted(folder for folder in folders if folder.name.startswith(f"{run_id}."))
 
-    def publish(self, claim: Claim, attempt: Path, outcome: Outcome) -> tuple[Run, Path | None]:
-        """Make the outputs appear, record the run, archive the original; returns where that lies now.
+    def release(self, group: Sequence[Finished]) -> None:
+        """Make the outputs of a group appear and record its runs; the originals stay where they are.
 
-        Raises Unfinished where the attempt has to be repeated.
+        Raises Unfinished where one of its attempts has to be repeated; the others can be released without it.
         """
-        run = self.release(claim, attempt, outcome)
-        return run, self.archive(claim, run)
+        group = [finished for finished in group if finished.run is None]
+        if group:
+            self.name_outputs([finished for finished in group if not finished.names], group)
+            self.show_outputs(group)
+            self.record(group)
 
-    def release(self, claim: Claim, attempt: Path, outcome: Outcome) -> Run:
-        """Make the outputs appear and record the run; the original stays where it is."""
-        names = read_manifest(attempt)
-        if not names:
-            check_outputs(attempt, outcome)
-            names = self.choose_names(claim, attempt, outcome)
-        for result in outcome.results:
-            # One that is no longer there was published before something further down failed.
-            if (attempt / result.output).exists():
-                appear(attempt / result.output, self.outbox / names[result.engine])
-        claim.note("published", ", ".join(self.text(name) for name in names.values()))
-        example = self.keep_dry(attempt, outcome)
-        results = tuple(replace(one, output=self.text(names[one.engine])) for one in outcome.results)
-        run = self.run_of(claim, outcome, results)
-        self.store.record_run(run, example)
-        return run
+    def name_outputs(self, nameless: Sequence[Finished], group: Sequence[Finished]) -> None:
+        """Check what the workers made, and choose its names, for good."""
+        for finished in nameless:
+            check_outputs(finished)
+        holders = {name: one.outcome.sha256 for one in group for name in one.names.values()}
+        chosen: dict[str, Names] = {}
+        for finished in nameless:
+            names = self.choose_names(finished.claim, finished.outcome, holders)
+            holders |= dict.fromkeys(names.values(), finished.outcome.sha256)
+            chosen[finished.claim.id] = names
+        if chosen:
+            self.manifests.write(chosen)
+        for finished in nameless:
+            finished.names = chosen[finished.claim.id]
 
-    def fail(self, claim: Claim, reason: str) -> Path | None:
-        """Record that a file cannot be processed, and quarantine it with the reason; returns where it lies."""
-        return self.archive(claim, self.record_failure(claim, reason))
+    def show_outputs(self, group: Sequence[Finished]) -> None:
+        """Rename outputs and dry sounds to where they belong, for good."""
+        folders: list[Path] = []
+        for finished in group:
+            try:
+                for temporary, final in self.moves(finished):
+                    folders.append(final.parent)
+                    # One that is no longer there was published before something further down failed.
+                    if temporary.exists():
+                        place(temporary, final)
+                finished.example = self.keep_dry(finished)
+            except FileNotFoundError as error:
+                raise Unfinished(finished, str(error)) from error
+            folders.append(self.dry_path(finished.outcome).parent)
+        sync_folders(folders)
+        for finished in group:
+            if finished.claim.steps[-1].name != "published":
+                finished.claim.note("published", ", ".join(map(self.text, finished.names.values())))
+
+    def moves(self, finished: Finished) -> list[tuple[Path, Path]]:
+        return [
+            (finished.attempt / result.output, self.outbox / finished.names[result.engine])
+            for result in finished.outcome.results
+        ]
+
+    def record(self, group: Sequence[Finished]) -> None:
+        runs = [self.run_of(finished) for finished in group]
+        self.store.record_runs([(run, one.example) for run, one in zip(runs, group, strict=True)])
+        for finished, run in zip(group, runs, strict=True):
+            finished.run = run
 
     def record_failure(self, claim: Claim, reason: str) -> Run:
         """Record that a file cannot be processed; the original stays where it is."""
@@ -116,61 +183,96 @@ class Publisher:
             steps=(*claim.steps, Step(finished_at, "failed", reason)),
         )
 
-    def archive(self, claim: Claim, run: Run) -> Path | None:
-        """Move the original of a recorded run out of the claim, and clean up after it."""
+    def archive(self, recorded: Sequence[tuple[Claim, Run]]) -> None:
+        """Move the originals of recorded runs out of their claims, and clean up; `final` of a claim tells where.
+
+        Where the inbox went away the original stays in its claim: the next start that finds it archives it.
+        """
+        for claim, run in recorded:
+            if claim.final is None and not claim.is_gone():
+                claim.final = self.name_original(claim, run)
+        sync_folders(claim.final.parent for claim, _ in recorded if claim.final is not None)
+        for claim, _ in recorded:
+            claim.source.unlink(missing_ok=True)
+            claim.remove()
+        # Now that it is for good that the claims are no more, nobody takes them for those of a crash.
+        sync_folders({claim.folder.parent for claim, _ in recorded if claim.folder.parent.is_dir()})
+        for claim, _ in recorded:
+            self.remove_attempts(claim.id)
+        now = datetime.now(UTC)
+        self.store.add_steps([(claim.id, Step(now, "archived", self.where(claim))) for claim, _ in recorded])
+
+    def name_original(self, claim: Claim, run: Run) -> Path | None:
         inbox = self.settings.paths.inbox
-        keep = self.settings.inbox.archive
-        final = to_failed(claim, inbox, run.reason) if run.state == "failed" else to_done(claim, inbox, keep)
-        self.remove_attempts(claim.id)
-        where = display(final.relative_to(inbox)) if final else "deleted ([inbox] archive is false)"
-        self.store.add_step(run.id, Step(datetime.now(UTC), "archived", where))
-        return final
+        if run.state == "failed":
+            return to_failed(claim, inbox, run.reason)
+        return to_done(claim, inbox) if self.settings.inbox.archive else None
+
+    def where(self, claim: Claim) -> str:
+        if claim.final is None:
+            kept = self.settings.inbox.archive
+            return "nowhere: somebody removed it" if kept else "deleted ([inbox] archive is false)"
+        return display(claim.final.relative_to(self.settings.paths.inbox))
 
     def remove_attempts(self, run_id: str) -> None:
+        """Remove what is left of all attempts at a run, with the names that it chose."""
         for folder in self.attempts_of(run_id):
             shutil.rmtree(folder)
+        self.manifests.forget(run_id)
 
     def remove_strays(self) -> None:
-        """Remove the attempt folders of recorded runs, and of those that nobody can be at any more."""
+        """Remove the attempts at recorded runs, and those that nobody can be at any more."""
         if self.attempts.is_dir():
-            for folder in self.attempts.iterdir():
-                is_old = time.time() - folder.stat().st_mtime > STRAY_SECONDS
-                if is_old or self.store.has_run(folder.name.split(".")[0]):
-                    shutil.rmtree(folder)
+            for path in self.attempts.iterdir():
+                run_id = path.name.split(".")[0]
+                is_old = time.time() - path.stat().st_mtime > STRAY_SECONDS
+                if path.is_dir() and (is_old or self.store.has_run(run_id)):
+                    shutil.rmtree(path)
+                elif is_old and path not in self.manifests.files:
+                    path.unlink()
+        for run_id in list(self.manifests.chosen):
+            if self.store.has_run(run_id):
+                self.manifests.forget(run_id)
 
-    def choose_names(self, claim: Claim, attempt: Path, outcome: Outcome) -> dict[str, PurePath]:
-        """Where the outputs go below the outbox, by engine; written down before they go there.
+    def choose_names(self, claim: Claim, outcome: Outcome, holders: Mapping[PurePath, str]) -> Names:
+        """Where the outputs go below the outbox, by engine.
 
         `riff.wav` gives `riff.dsp.wav`; if another content has that name, `riff.2.dsp.wav`, and so on.
+        `holders` are the names that runs of the same group have chosen, with the SHA-256 of their inputs.
         """
-        for earlier in self.attempts_of(claim.id):
-            names = read_manifest(earlier)
-            owners = {self.store.output_owner(self.text(name)) for name in names.values()}
+        for names in self.manifests.names_of(claim.id):
+            owners = {holders.get(name, self.store.output_owner(self.text(name))) for name in names.values()}
             # Not recorded means that this run put it there before a crash; recorded for another content means
             # that the name was lost meanwhile.
-            if names and owners <= {None, outcome.sha256}:
+            if owners <= {None, outcome.sha256}:
                 return names
         engines: list[EngineName] = [result.engine for result in outcome.results]
         relative = usable_folder(self.outbox, claim.relative.parent) / claim.relative.name
-        names = choose_names(relative, engines, lambda name: self.is_taken(name, outcome.sha256))
-        write_text(attempt / MANIFEST, json.dumps({engine: str(name) for engine, name in names.items()}))
-        return names
+
+        def is_taken(name: PurePath) -> bool:
+            return self.is_taken(name, outcome.sha256, holders)
+
+        return choose_names(relative, engines, is_taken)
 
     def has_chosen_names(self, claim: Claim) -> bool:
         """Whether publishing has begun, so that outputs may be visible that no run is recorded for."""
-        return any((attempt / MANIFEST).exists() for attempt in self.attempts_of(claim.id))
+        return bool(self.manifests.names_of(claim.id))
 
-    def is_taken(self, name: PurePath, sha256: str) -> bool:
+    def is_taken(self, name: PurePath, sha256: str, holders: Mapping[PurePath, str]) -> bool:
         """Whether `name` in the outbox is somebody else's: not made from the same content, or not by us."""
+        if name in holders:
+            return holders[name] != sha256
         return (self.outbox / name).exists() and self.store.output_owner(self.text(name)) != sha256
 
-    def keep_dry(self, attempt: Path, outcome: Outcome) -> Example:
+    def dry_path(self, outcome: Outcome) -> Path:
+        return dry_path(self.settings.dataset, outcome.content_sha256, outcome.dry_suffix)
+
+    def keep_dry(self, finished: Finished) -> Example:
         """Put the dry sound into the training set, named by its content."""
-        suffix = outcome.dry_suffix
-        final = dry_path(self.settings.dataset, outcome.content_sha256, suffix)
-        dry = attempt / (DRY_STEM + suffix)
+        outcome = finished.outcome
+        final = self.dry_path(outcome)
         if not final.exists():
-            appear(dry, final)
+            place(finished.attempt / (DRY_STEM + outcome.dry_suffix), final)
         return Example(
             content_sha256=outcome.content_sha256,
             settings_hash=outcome.settings_hash,
@@ -183,8 +285,10 @@ class Publisher:
             added_at=datetime.now(UTC),
         )
 
-    def run_of(self, claim: Claim, outcome: Outcome, results: tuple[Result, ...]) -> Run:
+    def run_of(self, finished: Finished) -> Run:
+        claim, outcome = finished.claim, finished.outcome
         finished_at = datetime.now(UTC)
+        results = (replace(one, output=self.text(finished.names[one.engine])) for one in outcome.results)
         return Run(
             id=claim.id,
             file=claim.file,
@@ -200,14 +304,12 @@ class Publisher:
             queue_seconds=queue_seconds(claim),
             total_seconds=(finished_at - claim.received_at).total_seconds(),
             environment=self.environment,
-            results=results,
+            results=tuple(results),
             steps=(*claim.steps, Step(finished_at, "recorded")),
         )
 
 
-def choose_names(
-    relative: PurePath, engines: Sequence[str], is_taken: Callable[[PurePath], bool]
-) -> dict[str, PurePath]:
+def choose_names(relative: PurePath, engines: Sequence[str], is_taken: Callable[[PurePath], bool]) -> Names:
     """The first numbered names, one an engine, of which none is taken."""
     stem, _ = split_name(relative.name)
     for candidate in numbered(stem):
@@ -217,28 +319,20 @@ def choose_names(
     raise AssertionError("numbered names never end")
 
 
-def read_manifest(attempt: Path) -> dict[str, PurePath]:
-    """The names that an earlier attempt chose; none where it came not so far."""
-    try:
-        text = (attempt / MANIFEST).read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return {}
-    return {engine: PurePath(name) for engine, name in json.loads(text).items()}
-
-
-def check_outputs(attempt: Path, outcome: Outcome) -> None:
+def check_outputs(finished: Finished) -> None:
     """Reopen every output and compare its length: a full disk can pass without an error.
 
     Raises Unfinished where one is not whole.
     """
-    for result in outcome.results:
-        path = attempt / result.output
+    wanted = finished.outcome.frames
+    for result in finished.outcome.results:
+        path = finished.attempt / result.output
         try:
             frames = soundfile.info(str(path)).frames
         except soundfile.LibsndfileError as error:
-            raise Unfinished(f"{path} cannot be read back ({error}); is the disk full?") from error
-        if frames != outcome.frames:
-            raise Unfinished(f"{path} holds {frames} of {outcome.frames} frames; is the disk full?")
+            raise Unfinished(finished, f"{path} cannot be read back ({error}); is the disk full?") from error
+        if frames != wanted:
+            raise Unfinished(finished, f"{path} holds {frames} of {wanted} frames; is the disk full?")
 
 
 def queue_seconds(claim: Claim) -> float:

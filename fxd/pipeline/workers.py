@@ -10,9 +10,11 @@ import signal
 import threading
 import time
 import traceback
+from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
@@ -24,6 +26,8 @@ from fxd.pipeline.process import CutOff, FileFault, Job, Outcome, load_engines, 
 STALL_SECONDS = 60.0
 """A worker that gets no further for this long hangs."""
 PROGRESS_SECONDS = 0.1
+WEIGHING_SECONDS = 0.25
+"""How often the memory of a worker is looked at."""
 STILLBORN_LIMIT = 3
 
 
@@ -37,6 +41,13 @@ class Limits:
 @dataclass(frozen=True)
 class Ready:
     """The worker has its engines loaded and compiled."""
+
+
+@dataclass(frozen=True)
+class Begun:
+    """The worker has turned to the next of its jobs."""
+
+    at: datetime
 
 
 @dataclass(frozen=True)
@@ -73,16 +84,28 @@ class Death:
 
 
 Ending = Done | Fault | Trouble | Death
-Message = Ready | Reached | Ending
+Message = Ready | Begun | Reached | Ending
+
+
+@dataclass
+class Task:
+    """A job that a slot was given."""
+
+    job: Job
+    began_at: datetime | None = None
 
 
 class Slot:
-    """One worker process and the attempt that it is at."""
+    """One worker process and its attempts: the one that it is at, and those that it was given ahead.
+
+    What is given ahead is begun as soon as the worker is done with the one before, whatever its daemon is doing.
+    """
 
     def __init__(self, limits: Limits, saturator: SaturatorSettings, model: Path) -> None:
         self.limits = limits
         self.warm = (saturator, model)
         self.stillborn = 0
+        self.tasks: deque[Task] = deque()
         self.hire()
 
     def hire(self) -> None:
@@ -92,36 +115,45 @@ class Slot:
         self.process = context.Process(target=serve, args=(theirs, *self.warm), daemon=True)
         self.process.start()
         theirs.close()
-        self.job: Job | None = None
         self.is_ready = False
         self.done_seconds = 0.0
         self.fault = ""
+        self.next_weighing = 0.0
         self.started = self.moved = time.monotonic()
 
     @property
-    def is_free(self) -> bool:
-        return self.is_ready and self.job is None and self.process.is_alive()
+    def is_able(self) -> bool:
+        """Whether it can be given jobs."""
+        return self.is_ready and self.process.is_alive()
 
-    def submit(self, job: Job) -> None:
-        """Start an attempt; the slot is busy until `listen` tells how it ended."""
-        self.job = job
-        self.done_seconds = 0.0
-        self.started = self.moved = time.monotonic()
-        try:
-            self.connection.send(job)
-        except OSError:
-            self.fault = "the idle worker process had died"
+    @property
+    def is_free(self) -> bool:
+        return self.is_able and not self.tasks
+
+    def submit(self, job: Job) -> Task:
+        """Give it one more attempt; `listen` tells, in the order in which they were given, how each ended."""
+        if not self.tasks:
+            self.moved = time.monotonic()
+        task = Task(job)
+        self.tasks.append(task)
+        self.send(task)
+        return task
+
+    def send(self, task: Task) -> None:
+        # A worker that has just died is replaced as soon as `listen` learns of it.
+        with suppress(OSError):
+            self.connection.send(task.job)
 
     def listen(self) -> Ending | None:
-        """What the worker has said since; the ending of its attempt, once, or None.
+        """What the worker has said since: how its oldest attempt ended, or None where none has.
 
-        A dead worker is replaced here, its attempt ends in `Death`.
+        A dead worker is replaced here. The attempt that it was at ends in `Death`; the new one gets the others.
         """
         try:
             while self.connection.poll():
                 ending = self.hear(self.connection.recv())
                 if ending is not None:
-                    self.job = None
+                    self.tasks.popleft()
                     return ending
         except (EOFError, OSError):
             return self.bury()
@@ -132,6 +164,11 @@ class Slot:
         if isinstance(message, Ready):
             self.is_ready = True
             self.stillborn = 0
+            return None
+        if isinstance(message, Begun):
+            self.tasks[0].began_at = message.at
+            self.started = self.moved
+            self.done_seconds = 0.0
             return None
         if isinstance(message, Reached):
             self.done_seconds = message.seconds
@@ -147,25 +184,30 @@ class Slot:
         self.stillborn += not self.is_ready
         if self.stillborn == STILLBORN_LIMIT:
             raise RuntimeError(f"workers cannot start: {died_of(self.process.exitcode)}, see above")
-        was_busy, fault, code = self.job is not None, self.fault, self.process.exitcode
+        fault, code = self.fault, self.process.exitcode
+        died_with_it = self.tasks.popleft() if self.tasks and self.tasks[0].began_at else None
         self.connection.close()
         self.process.close()
         self.hire()
-        return Death(fault or f"its worker process died ({died_of(code)})") if was_busy else None
+        for task in self.tasks:
+            self.send(task)
+        return Death(fault or f"its worker process died ({died_of(code)})") if died_with_it else None
 
     def enforce(self) -> None:
         """End the attempt where it hangs or takes too much; `listen` then tells so."""
-        if self.job is None:
+        if not self.tasks or not self.is_ready:
             return
         now = time.monotonic()
-        seconds, taken = self.done_seconds, now - self.started
+        seconds, taken = self.done_seconds, now - self.started if self.tasks[0].began_at else 0.0
         allowed = self.limits.stall_seconds + self.limits.timeout_factor * seconds
         if now - self.moved > self.limits.stall_seconds:
             self.kill(f"nothing came of it for {now - self.moved:.0f} s, at {seconds:.0f} s of audio")
         elif taken > allowed:
             self.kill(f"{taken:.0f} s passed for {seconds:.0f} s of audio ([processing] timeout_factor)")
-        elif (used := self.memory_mb()) > self.limits.memory_limit_mb:
-            self.kill(f"it took {used:.0f} MB of memory ([processing] memory_limit_mb)")
+        elif now >= self.next_weighing:
+            self.next_weighing = now + WEIGHING_SECONDS
+            if (used := self.memory_mb()) > self.limits.memory_limit_mb:
+                self.kill(f"it took {used:.0f} MB of memory ([processing] memory_limit_mb)")
 
     def memory_mb(self) -> float:
         try:
@@ -209,6 +251,7 @@ def serve(connection: Connection, saturator: SaturatorSettings, model: Path) -> 
             job = connection.recv()
         except EOFError:
             return
+        connection.send(Begun(datetime.now(UTC)))
         connection.send(attempt(job, Reporter(connection)))
 
 
@@ -217,7 +260,7 @@ class Reporter:
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
-        self.next_time = 0.0
+        self.next_time = time.monotonic() + PROGRESS_SECONDS
 
     def __call__(self, seconds: float) -> None:
         if time.monotonic() >= self.next_time:

@@ -3,11 +3,12 @@
 import hashlib
 import json
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import asdict, fields
 from pathlib import PurePosixPath
 from typing import Any
 
-from sqlalchemy import Connection, Select, func, insert, select, union
+from sqlalchemy import Connection, Select, Table, func, insert, select, union
 
 from fxd.store.database import Database
 from fxd.store.examples import add_example
@@ -31,23 +32,33 @@ class Runs(Database):
         False, and nothing is written, where a run of this id is recorded already. An example that is in
         the training set already is not added again.
         """
-        with self.write() as connection:
-            environment = environment_id(connection, run.environment)
-            if not insert_new(connection, runs, run_values(run, environment)):
-                connection.rollback()
-                return False
-            if run.results:
-                connection.execute(insert(results), [result_values(run.id, result) for result in run.results])
-            if run.steps:
-                connection.execute(insert(steps), [step_values(run.id, step) for step in run.steps])
-            if example is not None:
-                add_example(connection, example)
-            return True
+        return bool(self.record_runs([(run, example)]))
 
-    def add_step(self, run_id: str, step: Step) -> None:
-        """Add what happened to a recorded run afterwards."""
+    def record_runs(self, entries: Sequence[tuple[Run, Example | None]]) -> list[str]:
+        """The same for several runs in one transaction, all or none; returns the ids of those that were new."""
         with self.write() as connection:
-            connection.execute(insert(steps), step_values(run_id, step))
+            known = known_ids(connection, [run.id for run, _ in entries])
+            fresh = [(run, example) for run, example in entries if run.id not in known]
+            environment_ids = EnvironmentIds(connection)
+            # On PostgreSQL another process may have recorded one of them since, so each is asked for once more.
+            added = [
+                (run, example)
+                for run, example in fresh
+                if insert_new(connection, runs, run_values(run, environment_ids.of(run.environment)))
+            ]
+            insert_all(
+                connection, results, [result_values(run.id, one) for run, _ in added for one in run.results]
+            )
+            insert_all(connection, steps, [step_values(run.id, one) for run, _ in added for one in run.steps])
+            for _, example in added:
+                if example is not None:
+                    add_example(connection, example)
+            return [run.id for run, _ in added]
+
+    def add_steps(self, entries: Sequence[tuple[str, Step]]) -> None:
+        """Add what happened to recorded runs afterwards: pairs of a run's id and a step, in one transaction."""
+        with self.write() as connection:
+            insert_all(connection, steps, [step_values(run_id, step) for run_id, step in entries])
 
     def has_run(self, run_id: str) -> bool:
         """Is a run of this id recorded?"""
@@ -105,10 +116,33 @@ def basename(path: str) -> str:
     return PurePosixPath(path).name
 
 
-def environment_id(connection: Connection, environment: Environment) -> int:
-    """The row of this environment, made where it is new."""
-    values = asdict(environment)
-    fingerprint = hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+def known_ids(connection: Connection, ids: Sequence[str]) -> set[str]:
+    """Those of `ids` that are recorded."""
+    return set(connection.execute(select(runs.c.id).where(runs.c.id.in_(ids))).scalars())
+
+
+def insert_all(connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
+    if rows:
+        connection.execute(insert(table), rows)
+
+
+class EnvironmentIds:
+    """Looks up the rows of environments within one transaction, each of them once."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self.found: dict[str, int] = {}
+
+    def of(self, environment: Environment) -> int:
+        """The row of this environment, made where it is new."""
+        values = asdict(environment)
+        fingerprint = hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+        if fingerprint not in self.found:
+            self.found[fingerprint] = environment_id(self.connection, fingerprint, values)
+        return self.found[fingerprint]
+
+
+def environment_id(connection: Connection, fingerprint: str, values: dict[str, Any]) -> int:
     query = select(environments.c.id).where(environments.c.fingerprint == fingerprint)
     if (found := connection.execute(query).scalar()) is not None:
         return int(found)

@@ -167,7 +167,7 @@ def test_steps_keep_the_order_in_which_they_came_though_the_clock_jumped(
     run = make_run(steps=(Step(noon, "seen"), Step(noon - timedelta(hours=1), "started")))
     store.record_run(run, None)
     store.record_run(make_run("other.wav"), None)
-    store.add_step(run.id, Step(noon - timedelta(hours=2), "archived", "done/riff.wav"))
+    store.add_steps([(run.id, Step(noon - timedelta(hours=2), "archived", "done/riff.wav"))])
     found = store.run(run.id)
     assert found is not None
     assert [step.name for step in found.steps] == ["seen", "started", "archived"]
