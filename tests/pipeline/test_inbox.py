@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from fxd.config import InboxSettings
-from fxd.pipeline.inbox import Candidate, Inbox, is_open_for_writing
+from fxd.pipeline.inbox import Candidate, Inbox, Signature, is_open_for_writing, signature
 
 SETTLE_SECONDS = 0.3
 
@@ -158,3 +158,31 @@ def test_a_file_that_goes_away_is_forgotten(tmp_path: Path) -> None:
     path.unlink()
     assert next_complete(inbox, 2 * SETTLE_SECONDS) is None
     assert not inbox.candidates
+
+
+def test_looking_for_complete_files_looks_only_at_those_whose_time_has_come(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(50):
+        (tmp_path / f"{number:02}.wav").write_bytes(b"x")
+    inbox = make_inbox(tmp_path)
+    inbox.scan()
+    taken, looked_at = [], []
+
+    def look(path: Path) -> Signature | None:
+        looked_at.append(path)
+        return signature(path)
+
+    monkeypatch.setattr("fxd.pipeline.inbox.signature", look)
+    while (candidate := next_complete(inbox, 2.0)) is not None:
+        inbox.forget(candidate.path)
+        taken.append(candidate.path)
+    assert len(taken) == 50
+    assert len(looked_at) < 2 * 50  # and not the square of it
+
+
+def test_a_complete_file_that_could_not_be_taken_is_offered_again(tmp_path: Path) -> None:
+    (tmp_path / "riff.wav").write_bytes(b"x")
+    inbox = make_inbox(tmp_path)
+    inbox.scan()
+    assert next_complete(inbox) is next_complete(inbox)

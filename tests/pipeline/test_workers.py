@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -92,6 +93,34 @@ def test_a_killed_worker_is_replaced_and_its_attempt_told(
     assert isinstance(ending, Death)
     assert "SIGKILL" in ending.reason
     assert isinstance(run(slot, job(clips[7], tmp_path, untrained)), Done)
+
+
+def test_a_job_given_ahead_follows_by_itself_and_is_not_blamed_for_the_death_of_the_one_before(
+    hire: Callable[[Limits], Slot], clips: list[Path], long_file: Path, tmp_path: Path, untrained: Path
+) -> None:
+    slot = hire(GENEROUS)
+    until(slot, lambda: slot.is_free)
+    for number, source in enumerate([clips[7], long_file, clips[7]]):
+        slot.submit(replace(job(source, tmp_path, untrained), attempt=tmp_path / f"attempt {number}"))
+    assert isinstance(until(slot, lambda: False), Done)
+    until(slot, lambda: slot.done_seconds > 0)
+    assert slot.tasks[0].began_at is not None
+    assert slot.tasks[1].began_at is None
+    os.kill(slot.process.pid or 0, signal.SIGKILL)
+    assert isinstance(until(slot, lambda: False), Death)
+    assert isinstance(until(slot, lambda: False), Done)
+    assert slot.is_free
+
+
+def test_a_worker_that_dies_before_it_begins_costs_its_jobs_nothing(
+    hire: Callable[[Limits], Slot], clips: list[Path], tmp_path: Path, untrained: Path
+) -> None:
+    slot = hire(GENEROUS)
+    until(slot, lambda: slot.is_free)
+    os.kill(slot.process.pid or 0, signal.SIGSTOP)
+    slot.submit(job(clips[7], tmp_path, untrained))
+    os.kill(slot.process.pid or 0, signal.SIGKILL)
+    assert isinstance(until(slot, lambda: False), Done)
 
 
 def test_an_idle_worker_that_is_killed_is_replaced(

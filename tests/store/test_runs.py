@@ -50,6 +50,21 @@ def test_a_run_is_recorded_once(store: Store, make_run: MakeRun, make_example: M
         assert connection.exec_driver_sql("SELECT count(*) FROM environments").scalar() == 1
 
 
+def test_several_runs_are_recorded_together_or_not_at_all(
+    store: Store, make_run: MakeRun, make_example: MakeExample
+) -> None:
+    old, one, other = make_run("old.wav"), make_run("one.wav", 1), make_run("other.wav", 2)
+    store.record_run(old, None)
+    with pytest.raises(Exception, match="sample_rate"):
+        store.record_runs([(one, make_example("c1")), (other, make_example("c2", sample_rate=0))])
+    assert store.runs(9) == [old]
+    assert store.examples() == []
+    entries = [(old, make_example("c0")), (one, make_example("c1")), (other, make_example("c1"))]
+    assert store.record_runs(entries) == [one.id, other.id]
+    assert store.runs(9) == [other, one, old]
+    assert [example.content_sha256 for example in store.examples()] == ["c1"]
+
+
 def test_a_run_that_cannot_be_recorded_whole_is_not_recorded_at_all(
     store: Store, make_run: MakeRun, make_example: MakeExample
 ) -> None:

@@ -1,0 +1,69 @@
+"""Claims, and attempts at them that ended well, without engines: every output holds one number of its own."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from fxd.config import load_settings
+from fxd.pipeline.archive import LateWrites
+from fxd.pipeline.claims import Claim, Claims
+from fxd.pipeline.dispatch import Dispatcher
+from fxd.pipeline.inbox import Candidate, Inbox, signature
+from fxd.pipeline.process import Outcome
+from fxd.pipeline.publish import Finished, Publisher
+from fxd.pipeline.workers import Slot
+from fxd.store.records import EngineName, Environment, Result
+from fxd.store.store import Store
+
+FRAMES = 100
+HERE = Environment("studio", "Zen 4", 2, 1, "3.11.7", "0.1.0", {})
+
+
+def make_publisher(root: Path, store: Store) -> Publisher:
+    settings = load_settings(root)
+    return Publisher(settings, store, HERE, settings.paths.outbox)
+
+
+def make_dispatcher(publisher: Publisher, claims: Claims, slots: Sequence[Slot] = ()) -> Dispatcher:
+    settings = publisher.settings
+    inbox = Inbox(settings.paths.inbox, settings.inbox)
+    return Dispatcher(inbox, LateWrites(), claims, publisher, list(slots), no_job)
+
+
+def no_job(source: Path, attempt: Path) -> None:
+    raise AssertionError((source, attempt))
+
+
+def take(claims: Claims, path: Path) -> Claim:
+    found = signature(path)
+    assert found is not None
+    claim = claims.take(Candidate(path, found, 0.0, datetime.now(UTC), 0.0))
+    assert claim is not None
+    claim.note("started")
+    return claim
+
+
+def level_of(content: bytes) -> float:
+    """What every output of a file with this content holds."""
+    return sha256(content).digest()[0] / 256
+
+
+def finish(publisher: Publisher, claim: Claim) -> Finished:
+    """What a worker would make of a claimed file."""
+    content = claim.source.read_bytes()
+    attempt = publisher.attempt_folder(claim)
+    sound = np.full(FRAMES, level_of(content), np.float32)
+    for name in ("dsp.wav", "tcn.wav"):
+        soundfile.write(attempt / name, sound, 44_100, subtype="FLOAT")
+    soundfile.write(attempt / "dry.flac", sound, 44_100)
+    digest = sha256(content).hexdigest()
+    results = tuple(result(engine) for engine in ("dsp", "tcn"))
+    return Finished(claim, attempt, Outcome(digest, digest, 44_100, 1, FRAMES, ".flac", "5a77", results))
+
+
+def result(engine: EngineName) -> Result:
+    return Result(engine, "v", 0.01, 0.01, f"{engine}.wav", 1, 0.0, 0, 0.0)

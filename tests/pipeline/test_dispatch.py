@@ -1,0 +1,228 @@
+"""Files on their way through the slots: who gets which, and what happens to those that have ended."""
+
+import shutil
+from collections import deque
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from finishing import finish, make_dispatcher, make_publisher
+
+from fxd.config import SaturatorSettings, load_settings
+from fxd.home import make_home
+from fxd.pipeline import dispatch
+from fxd.pipeline.claims import Claim, Claims
+from fxd.pipeline.dispatch import AHEAD_BYTES, AHEAD_FILES, Dispatcher
+from fxd.pipeline.process import Job
+from fxd.pipeline.publish import Unfinished
+from fxd.pipeline.workers import Done, Ending, Fault, Task, Trouble
+from fxd.store.store import open_store
+
+
+class Hand:
+    """A slot without a process: the test says how its attempts end."""
+
+    def __init__(self) -> None:
+        self.is_able = True
+        self.tasks: deque[Task] = deque()
+        self.endings: deque[Ending] = deque()
+
+    def enforce(self) -> None:
+        pass
+
+    def submit(self, job: Job) -> Task:
+        self.tasks.append(Task(job, datetime.now(UTC)))
+        return self.tasks[-1]
+
+    def listen(self) -> Ending | None:
+        if not self.endings:
+            return None
+        self.tasks.popleft()
+        return self.endings.popleft()
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    make_home(tmp_path / "home")
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def hands() -> list[Hand]:
+    return [Hand(), Hand()]
+
+
+@pytest.fixture
+def dispatcher(root: Path, hands: list[Hand]) -> Iterator[Dispatcher]:
+    with open_store(load_settings(root).database_url) as store:
+        claims = Claims(root / "inbox")
+        made = make_dispatcher(make_publisher(root, store), claims, hands)  # type: ignore[arg-type]
+        made.make_job = lambda source, attempt: Job(
+            source, attempt, SaturatorSettings(), Path("models/m/weights.safetensors"), "FLOAT"
+        )
+        yield made
+        claims.close()
+
+
+@pytest.fixture
+def drop(root: Path, dispatcher: Dispatcher) -> Callable[..., None]:
+    """Puts files into the inbox that are complete already."""
+
+    def put(*names: str, size: int = 10) -> None:
+        for name in names:
+            (root / "inbox" / name).write_bytes(name.encode().ljust(size))
+            dispatcher.inbox.notice(root / "inbox" / name)
+        dispatcher.inbox.looks = [(0.0, ticket, one) for _, ticket, one in sorted(dispatcher.inbox.looks)]
+        for candidate in dispatcher.inbox.candidates.values():
+            candidate.still_since = -1e9
+
+    return put
+
+
+def end_well(dispatcher: Dispatcher, hand: Hand) -> None:
+    """Let a slot make what its oldest task asks for."""
+    (work,) = (works[0] for slot, works in dispatcher.busy.items() if slot is hand)
+    shutil.rmtree(work.task.job.attempt)
+    hand.endings.append(Done(finish(dispatcher.publisher, work.claim).outcome))
+
+
+def outputs(root: Path) -> set[str]:
+    return {path.name for path in (root / "outbox").iterdir() if not path.name.startswith(".")}
+
+
+def test_small_files_are_given_ahead_to_whoever_has_least(
+    dispatcher: Dispatcher, hands: list[Hand], drop: Callable[..., None]
+) -> None:
+    drop(*(f"{number:02}.wav" for number in range(20)))
+    dispatcher.assign()
+    assert [len(hand.tasks) for hand in hands] == [AHEAD_FILES, AHEAD_FILES]
+    assert [hands[0].tasks[0].job.source.name, hands[1].tasks[0].job.source.name] == ["00.wav", "01.wav"]
+    assert len(dispatcher.inbox.candidates) == 20 - 2 * AHEAD_FILES
+
+
+def test_nothing_waits_behind_a_long_file(
+    dispatcher: Dispatcher, hands: list[Hand], drop: Callable[..., None]
+) -> None:
+    drop("long.wav", size=AHEAD_BYTES)
+    drop(*(f"{number:02}.wav" for number in range(20)))
+    dispatcher.assign()
+    assert [len(hand.tasks) for hand in hands] == [1, AHEAD_FILES]
+    assert hands[0].tasks[0].job.source.name == "long.wav"
+
+
+def test_what_ended_waits_for_company_only_while_others_work(
+    dispatcher: Dispatcher,
+    hands: list[Hand],
+    drop: Callable[..., None],
+    root: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(dispatch, "GATHER_SECONDS", 1e9)
+    drop("a.wav", "b.wav")
+    dispatcher.assign()
+    end_well(dispatcher, hands[0])
+    dispatcher.listen()
+    dispatcher.settle()
+    assert outputs(root) == set()
+    end_well(dispatcher, hands[1])
+    dispatcher.listen()
+    dispatcher.settle()
+    assert outputs(root) == {"a.dsp.wav", "a.tcn.wav", "b.dsp.wav", "b.tcn.wav"}
+    assert dispatcher.is_idle
+    assert dispatcher.done == 2
+
+
+def test_what_ended_does_not_wait_for_company_for_long(
+    dispatcher: Dispatcher,
+    hands: list[Hand],
+    drop: Callable[..., None],
+    root: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(dispatch, "GATHER_SECONDS", 0.0)
+    drop("a.wav", "b.wav")
+    dispatcher.assign()
+    end_well(dispatcher, hands[0])
+    dispatcher.listen()
+    dispatcher.settle()
+    assert outputs(root) == {"a.dsp.wav", "a.tcn.wav"}
+
+
+def test_an_output_that_the_disk_lost_is_made_again_and_holds_up_no_other(
+    dispatcher: Dispatcher, hands: list[Hand], drop: Callable[..., None], root: Path
+) -> None:
+    drop("a.wav", "b.wav")
+    dispatcher.assign()
+    for hand in hands:
+        end_well(dispatcher, hand)
+    (hands[0].tasks[0].job.attempt / "tcn.wav").unlink()
+    dispatcher.listen()
+    with pytest.raises(Unfinished):
+        dispatcher.settle()
+    assert [claim.file for claim in dispatcher.waiting] == ["a.wav"]
+    dispatcher.settle()
+    assert outputs(root) == {"b.dsp.wav", "b.tcn.wav"}
+    dispatcher.assign()
+    end_well(dispatcher, hands[0])
+    dispatcher.listen()
+    dispatcher.settle()
+    assert outputs(root) == {"a.dsp.wav", "a.tcn.wav", "b.dsp.wav", "b.tcn.wav"}
+
+
+def test_a_file_that_the_disk_failed_waits_while_bad_and_good_ones_come_to_their_end(
+    dispatcher: Dispatcher, hands: list[Hand], drop: Callable[..., None], root: Path
+) -> None:
+    drop("unlucky.wav", "bad.wav", "good.wav", size=20)
+    dispatcher.assign()
+    hands[0].endings.append(Trouble("no space left"))
+    hands[1].endings.append(Fault("it is empty"))
+    dispatcher.listen()
+    end_well(dispatcher, hands[0])
+    dispatcher.listen()
+    with pytest.raises(OSError, match="no space left"):
+        dispatcher.settle()
+    assert [claim.file for claim in dispatcher.waiting] == ["unlucky.wav"]
+    assert outputs(root) == {"good.dsp.wav", "good.tcn.wav"}
+    assert (root / "inbox" / "failed" / "bad.wav").exists()
+    assert (dispatcher.done, dispatcher.failed, dispatcher.settled) == (1, 1, 3)
+
+
+def test_an_end_gives_back_what_was_given_ahead(
+    dispatcher: Dispatcher, drop: Callable[..., None], root: Path
+) -> None:
+    drop("a.wav", "b.wav", "c.wav")
+    dispatcher.assign()
+    dispatcher.give_all_back()
+    assert {path.name for path in (root / "inbox").glob("*.wav")} == {"a.wav", "b.wav", "c.wav"}
+    assert list((root / "outbox" / ".attempts").iterdir()) == []
+
+
+def test_a_recorded_file_whose_archive_failed_is_archived_and_not_done_again(
+    dispatcher: Dispatcher,
+    hands: list[Hand],
+    drop: Callable[..., None],
+    root: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    drop("a.wav")
+    dispatcher.assign()
+    end_well(dispatcher, hands[0])
+    dispatcher.listen()
+
+    def fail(_: Claim) -> None:
+        raise OSError("the share is gone")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Claim, "remove", fail)
+        with pytest.raises(OSError, match="share"):
+            dispatcher.settle()
+    assert not dispatcher.is_idle
+    dispatcher.settle()
+    assert dispatcher.is_idle
+    assert dispatcher.done == 1
+    assert [path.name for path in (root / "inbox" / "done").iterdir()] == ["a.wav"]
+    assert dispatcher.publisher.store.count_runs() == 1
