@@ -13,7 +13,9 @@ import numpy as np
 import psutil
 import pytest
 import soundfile
-from homes import Home, wait_until
+from homes import DEADLINE_SECONDS, Home, wait_until
+
+from fxd.daemon import EXIT_INTERRUPTED
 
 SHORT = "loop_breakbeat.flac"
 
@@ -179,15 +181,16 @@ def test_two_bad_files_of_one_name_keep_their_own_reasons(home: Home) -> None:
 
 
 def test_a_file_still_being_copied_is_taken_only_when_it_is_complete(home: Home, clip: Path) -> None:
-    home.configure("[inbox]\nsettle_seconds = 1.0\n[processing]\nworkers = 1\n[training]\nschedule = ''\n")
+    home.configure("[inbox]\nsettle_seconds = 2.0\n[processing]\nworkers = 1\n[training]\nschedule = ''\n")
     daemon = home.start()
     content = clip.read_bytes()
     piece = len(content) // 8 + 1
     for start in range(0, len(content), piece):
-        # Opened anew for every piece, so that only stillness tells; each pause is shorter than the settle time.
+        # Opened anew for every piece, so that only stillness tells; each pause is much shorter than the settle
+        # time, so that a busy machine cannot make it longer, and all together are not.
         with (home.inbox / SHORT).open("ab") as copy:
             copy.write(content[start : start + piece])
-        time.sleep(0.2)
+        time.sleep(0.3)
     wait_until(home.outputs, "the file comes out")
     assert home.stop(daemon) == 0
     assert only_run(home)["state"] == "done"
@@ -209,6 +212,8 @@ def test_a_writer_that_pauses_with_the_file_open_comes_out_whole(home: Home, cli
 
 
 def test_a_writer_that_closes_the_file_pauses_and_goes_on_comes_out_whole(home: Home, clip: Path) -> None:
+    # A file that is cut off is looked at again after ten settle times: time enough for this test's own delays.
+    home.configure("[inbox]\nsettle_seconds = 0.5\n[processing]\nworkers = 1\n[training]\nschedule = ''\n")
     daemon = home.start()
     content = clip.read_bytes()
     (home.inbox / SHORT).write_bytes(content[:50_000])
@@ -262,9 +267,7 @@ def test_a_graceful_end_gives_back_what_it_cannot_finish(home: Home, tmp_path: P
     shutil.move(make_noise(tmp_path / "long.wav", 1800), home.inbox)
     daemon = home.start()
     wait_until(lambda: list(home.outbox.glob(".attempts/*/dsp.wav")), "an attempt is under way")
-    begun = time.monotonic()
     assert home.stop(daemon) == 0
-    assert time.monotonic() - begun < 10
     assert (home.inbox / "long.wav").exists()
     assert home.claimed() == []
     assert home.outputs() == []
@@ -276,10 +279,8 @@ def test_a_second_interrupt_ends_at_once_and_loses_nothing(home: Home, tmp_path:
     wait_until(lambda: list(home.outbox.glob(".attempts/*/dsp.wav")), "an attempt is under way")
     daemon.send_signal(signal.SIGINT)
     wait_until(lambda: "Ctrl-C again" in home.stderr(), "the first one is heard")
-    begun = time.monotonic()
     daemon.send_signal(signal.SIGINT)
-    assert daemon.wait(5) != 0
-    assert time.monotonic() - begun < 5
+    assert daemon.wait(DEADLINE_SECONDS) == EXIT_INTERRUPTED  # one that gives back in peace ends with 0
     assert len(list(home.inbox.rglob("long.wav"))) == 1
 
 
@@ -289,7 +290,7 @@ def test_a_second_daemon_says_who_holds_the_home(home: Home) -> None:
     assert f"pid {daemon.pid}" in second.stderr
     assert home.json("status")["daemon"]["pid"] == daemon.pid
     home.fxd("stop")
-    assert daemon.wait(10) == 0
+    assert daemon.wait(DEADLINE_SECONDS) == 0
     assert home.json("status")["running"] is False
 
 

@@ -18,7 +18,7 @@ def make_inbox(root: Path, **settings: object) -> Inbox:
     return Inbox(root, InboxSettings(settle_seconds=SETTLE_SECONDS, **settings))  # type: ignore[arg-type]
 
 
-def next_complete(inbox: Inbox, seconds: float = 5.0) -> Candidate | None:
+def next_complete(inbox: Inbox, seconds: float = 60.0) -> Candidate | None:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if (candidate := inbox.next_complete()) is not None:

@@ -18,7 +18,7 @@ from fxd.config import SaturatorSettings
 from fxd.pipeline.process import Job
 from fxd.pipeline.workers import Death, Done, Ending, Fault, Limits, Slot, wait_for_news
 
-DEADLINE_SECONDS = 60.0
+DEADLINE_SECONDS = 120.0
 GENEROUS = Limits(timeout_factor=100, memory_limit_mb=8000)
 
 
@@ -137,7 +137,7 @@ def test_an_idle_worker_that_is_killed_is_replaced(
 def test_a_worker_that_hangs_is_ended(
     hire: Callable[[Limits], Slot], long_file: Path, tmp_path: Path, untrained: Path
 ) -> None:
-    slot = hire(Limits(timeout_factor=100, memory_limit_mb=8000, stall_seconds=1.0))
+    slot = hire(Limits(timeout_factor=100, memory_limit_mb=8000, stall_seconds=4.0))
     until(slot, lambda: slot.is_free)
     slot.submit(job(long_file, tmp_path, untrained))
     until(slot, lambda: slot.done_seconds > 0)
@@ -171,5 +171,5 @@ def test_a_worker_ends_itself_when_its_daemon_is_killed(untrained: Path) -> None
         assert daemon.stdout is not None
         worker = psutil.Process(int(daemon.stdout.readline()))
         daemon.kill()
-    psutil.wait_procs([worker], timeout=10)
+    psutil.wait_procs([worker], timeout=DEADLINE_SECONDS)
     assert not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE
