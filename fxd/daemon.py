@@ -24,7 +24,7 @@ from fxd.pipeline.dispatch import Dispatcher
 from fxd.pipeline.files import display
 from fxd.pipeline.follower import has_spare_core
 from fxd.pipeline.inbox import Inbox
-from fxd.pipeline.process import Job
+from fxd.pipeline.job import Job
 from fxd.pipeline.publish import Publisher
 from fxd.pipeline.retention import sweep
 from fxd.pipeline.watch import Lookout

@@ -13,7 +13,7 @@ from fxd.pipeline.archive import LateWrites
 from fxd.pipeline.claims import Claim, Claims
 from fxd.pipeline.dispatch import Dispatcher
 from fxd.pipeline.inbox import Candidate, Inbox, signature
-from fxd.pipeline.process import Outcome
+from fxd.pipeline.job import Outcome
 from fxd.pipeline.publish import Finished, Publisher
 from fxd.pipeline.workers import Slot
 from fxd.store.records import EngineName, Environment, Result

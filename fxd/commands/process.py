@@ -23,7 +23,7 @@ from fxd.pipeline.dispatch import DEATHS_ALLOWED, summary
 from fxd.pipeline.files import display
 from fxd.pipeline.follower import has_spare_core
 from fxd.pipeline.inbox import signature
-from fxd.pipeline.process import Job
+from fxd.pipeline.job import Job
 from fxd.pipeline.publish import ATTEMPTS, Finished, Publisher
 from fxd.pipeline.workers import Death, Done, Ending, Fault, Limits, Slot, Trouble, wait_for_news
 from fxd.store.records import Run

@@ -19,7 +19,7 @@ from fxd.pipeline.archive import LateWrites
 from fxd.pipeline.claims import Claim, Claims
 from fxd.pipeline.files import display
 from fxd.pipeline.inbox import Inbox
-from fxd.pipeline.process import Job
+from fxd.pipeline.job import Job
 from fxd.pipeline.publish import Finished, Publisher, Unfinished
 from fxd.pipeline.workers import Death, Done, Ending, Fault, Slot, Task, Trouble
 from fxd.store.records import Result, Run

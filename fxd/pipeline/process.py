@@ -7,12 +7,12 @@ writes into a folder that nobody reads any more.
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
 
 from fxd.audio import AudioError, ContentHash, FileHash, Reader, Writer, dry_format, open_reader, open_writer
-from fxd.config import SaturatorSettings, Subtype
+from fxd.config import SaturatorSettings
 from fxd.engines.engine import Aligned, Array, Engine
 from fxd.engines.saturator import Saturator
 from fxd.engines.tcn import Tcn, load_weights
@@ -20,10 +20,10 @@ from fxd.loudness import Loudness
 from fxd.metrics import Comparison
 from fxd.pipeline.files import make_folder, sync_file
 from fxd.pipeline.follower import Follower
+from fxd.pipeline.job import DRY_STEM, Job, Outcome
 from fxd.store.records import EngineName, Quality, Result
 
 BLOCK_FRAMES = 65_536
-DRY_STEM = "dry"
 
 Progress = Callable[[float], None]
 """Told the seconds of audio that are done."""
@@ -35,35 +35,6 @@ class FileFault(Exception):
 
 class CutOff(FileFault):
     """The file says that there is more of it: perhaps its writer is only slow."""
-
-
-@dataclass(frozen=True)
-class Job:
-    """What a worker needs to know."""
-
-    source: Path
-    attempt: Path
-    """The attempt's own folder."""
-    saturator: SaturatorSettings
-    model: Path
-    """weights.safetensors of the champion."""
-    subtype: Subtype
-    has_spare_core: bool = False
-    """Whether what surrounds the engines may run beside them; else their clocks would count its time too."""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What came of an attempt; the outputs lie in its folder as `dsp.wav` and `tcn.wav`."""
-
-    sha256: str
-    content_sha256: str
-    sample_rate: int
-    channels: int
-    frames: int
-    dry_suffix: str
-    settings_hash: str
-    results: tuple[Result, ...]
 
 
 class Lane:

@@ -32,8 +32,8 @@ from fxd.pipeline.files import (
     sync_folders,
     usable_folder,
 )
+from fxd.pipeline.job import DRY_STEM, Outcome
 from fxd.pipeline.manifests import Manifests, Names
-from fxd.pipeline.process import DRY_STEM, Outcome
 from fxd.store.records import EngineName, Environment, Example, Run, Step
 from fxd.store.store import Store
 from fxd.training.dataset import dry_path, subset_of

@@ -1,7 +1,8 @@
 """The slots in which attempts run: each is a worker process of its own that may die.
 
 When a worker dies, only its own file is touched, and the slot gets a new one. (In a pool of several, the death
-of one fails the files of all.) A worker that its daemon left behind ends itself.
+of one fails the files of all.) A worker that its daemon left behind ends itself. Only the worker's own functions,
+at the end, import the engines: the daemon would wait a second for what it never uses.
 """
 
 import multiprocessing
@@ -21,7 +22,7 @@ from pathlib import Path
 import psutil
 
 from fxd.config import SaturatorSettings
-from fxd.pipeline.process import CutOff, FileFault, Job, Outcome, load_engines, process
+from fxd.pipeline.job import Job, Outcome
 
 STALL_SECONDS = 60.0
 """A worker that gets no further for this long hangs."""
@@ -243,6 +244,8 @@ def serve(connection: Connection, saturator: SaturatorSettings, model: Path) -> 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     threading.Thread(target=end_with_parent, daemon=True).start()
+    from fxd.pipeline.process import load_engines
+
     with suppress(OSError, ValueError):  # the first attempt meets it again, and tells it
         load_engines(saturator, model)
     connection.send(Ready())
@@ -270,6 +273,8 @@ class Reporter:
 
 def attempt(job: Job, reporter: Reporter) -> Ending:
     """One attempt at one file, and what came of it."""
+    from fxd.pipeline.process import CutOff, FileFault, process
+
     try:
         return Done(process(job, reporter))
     except FileFault as error:

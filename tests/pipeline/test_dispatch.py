@@ -14,7 +14,7 @@ from fxd.home import make_home
 from fxd.pipeline import dispatch
 from fxd.pipeline.claims import Claim, Claims
 from fxd.pipeline.dispatch import AHEAD_BYTES, AHEAD_FILES, Dispatcher
-from fxd.pipeline.process import Job
+from fxd.pipeline.job import Job
 from fxd.pipeline.publish import Unfinished
 from fxd.pipeline.workers import Done, Ending, Fault, Task, Trouble
 from fxd.store.store import open_store

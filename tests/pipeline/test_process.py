@@ -18,7 +18,8 @@ from fxd.engines.engine import render
 from fxd.engines.saturator import Saturator
 from fxd.engines.tcn import Tcn, load_weights
 from fxd.metrics import esr
-from fxd.pipeline.process import CutOff, FileFault, Job, Outcome, process
+from fxd.pipeline.job import Job, Outcome
+from fxd.pipeline.process import CutOff, FileFault, process
 
 MakeJob = Callable[..., Job]
 

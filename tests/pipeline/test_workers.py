@@ -15,7 +15,7 @@ import pytest
 import soundfile
 
 from fxd.config import SaturatorSettings
-from fxd.pipeline.process import Job
+from fxd.pipeline.job import Job
 from fxd.pipeline.workers import Death, Done, Ending, Fault, Limits, Slot, wait_for_news
 
 DEADLINE_SECONDS = 120.0
