@@ -39,12 +39,14 @@ class Runs(Database):
         with self.write() as connection:
             known = known_ids(connection, [run.id for run, _ in entries])
             fresh = [(run, example) for run, example in entries if run.id not in known]
-            environment_ids = EnvironmentIds(connection)
+            # Looked up once an object: the runs of one daemon share theirs.
+            distinct = {id(run.environment): run.environment for run, _ in fresh}
+            ids = {key: environment_id(connection, environment) for key, environment in distinct.items()}
             # On PostgreSQL another process may have recorded one of them since, so each is asked for once more.
             added = [
                 (run, example)
                 for run, example in fresh
-                if insert_new(connection, runs, run_values(run, environment_ids.of(run.environment)))
+                if insert_new(connection, runs, run_values(run, ids[id(run.environment)]))
             ]
             insert_all(
                 connection, results, [result_values(run.id, one) for run, _ in added for one in run.results]
@@ -126,23 +128,10 @@ def insert_all(connection: Connection, table: Table, rows: Sequence[dict[str, An
         connection.execute(insert(table), rows)
 
 
-class EnvironmentIds:
-    """Looks up the rows of environments within one transaction, each of them once."""
-
-    def __init__(self, connection: Connection) -> None:
-        self.connection = connection
-        self.found: dict[str, int] = {}
-
-    def of(self, environment: Environment) -> int:
-        """The row of this environment, made where it is new."""
-        values = asdict(environment)
-        fingerprint = hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
-        if fingerprint not in self.found:
-            self.found[fingerprint] = environment_id(self.connection, fingerprint, values)
-        return self.found[fingerprint]
-
-
-def environment_id(connection: Connection, fingerprint: str, values: dict[str, Any]) -> int:
+def environment_id(connection: Connection, environment: Environment) -> int:
+    """The row of this environment, made where it is new."""
+    values = asdict(environment)
+    fingerprint = hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
     query = select(environments.c.id).where(environments.c.fingerprint == fingerprint)
     if (found := connection.execute(query).scalar()) is not None:
         return int(found)
