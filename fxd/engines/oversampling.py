@@ -24,7 +24,8 @@ On the way back stand the DC blocker and the tone filter. They are designed at t
 So the numerators, these polynomials and h are one FIR, of which only the outputs that are kept are computed,
 and the recursion that is left has five poles at the low rate. It is the same output. The DC blocker's
 1 - z^-1 stays out of the FIR: differences of neighbours in float32 are nearly exact, and a tap's rounding
-would not be, once the pole beside it has amplified it 350 times.
+would not be, once the pole beside it has amplified it 350 times. Against the same in float64 the default settings
+give -110 to -150 dB on recordings, and the worst settings found, a tone of 20 Hz, -93.
 
 Sources: Crochiere and Rabiner, "Multirate Digital Signal Processing", 1983; for moving a recursion to the low
 rate: Martinez and Parks, "A class of infinite-duration impulse response digital filters for sampling rate
