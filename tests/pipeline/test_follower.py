@@ -40,12 +40,14 @@ def test_the_caller_waits_while_too_much_does() -> None:
     with Follower(work) as follower:
         caller = threading.Thread(target=give_all, args=(follower,))
         caller.start()
-        for _ in range(DEPTH + 1):
-            assert given.acquire(timeout=30)
-        assert not given.acquire(timeout=0.2)
-        assert len(ahead) == DEPTH + 1
-        released.set()
-        caller.join()
+        try:
+            for _ in range(DEPTH + 1):
+                assert given.acquire(timeout=30)
+            assert not given.acquire(timeout=0.2)
+            assert len(ahead) == DEPTH + 1
+        finally:
+            released.set()
+            caller.join()
     assert len(ahead) == 10
 
 
