@@ -14,8 +14,8 @@ order of Gentleman and Sande, "Fast Fourier transforms: for fun and profit", 196
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from fxd.compiler import njit
 from fxd.engines.engine import Array
 from fxd.engines.vectors import LANES, broadcast, fma, load, store
 from fxd.lanes import Vector

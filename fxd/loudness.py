@@ -9,8 +9,8 @@ from array import array
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from fxd.compiler import njit
 from fxd.engines.engine import Array
 
 OFFSET_LUFS = -0.691

@@ -25,8 +25,8 @@ from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from fxd.compiler import njit
 from fxd.engines.engine import Array
 from fxd.engines.vectors import LANES, broadcast_rows, filled, load, load_rows, multiply, store, store_rows
 from fxd.fourier import bin_rows, transform, twiddles

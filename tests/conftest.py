@@ -11,6 +11,9 @@ from fxd.home import make_home
 
 AUDIO = Path(__file__).parent / "audio"
 
+# The user's home is another one in every run of the suite; compiled code is to be found again.
+os.environ.setdefault("NUMBA_CACHE_DIR", str(Path(__file__).parents[1] / ".pytest_cache" / "kernels"))
+
 
 @pytest.fixture(scope="session")
 def clips() -> list[Path]:

@@ -27,9 +27,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 from numba.extending import overload
 
+from fxd.compiler import njit
 from fxd.engines.engine import Array
 from fxd.engines.vectors import (
     LANES,
@@ -368,4 +368,5 @@ def network_kernel(sizes: tuple[ArraySize, ...]) -> Callable[[Array, Array, Arra
                 for t in range(frames):
                     sound[channel, start + t] = own[wet + t]
 
-    return run
+    compiled: Callable[[Array, Array, Array, Plan, int], None] = run
+    return compiled

@@ -8,8 +8,8 @@ registers.
 import time
 
 import numpy as np
-from numba import njit
 
+from fxd.compiler import njit
 from fxd.engines.engine import Array
 from fxd.engines.vectors import LANES, filled, fma, load_rows, store_rows
 

@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from fxd.compiler import njit
 from fxd.engines.engine import Array
 
 DoubleArray = npt.NDArray[np.float64]

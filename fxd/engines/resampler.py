@@ -34,8 +34,8 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from fxd.compiler import njit
 from fxd.engines.engine import Array
 from fxd.engines.vectors import LANES, fma, load, multiply, sum_of_lanes
 

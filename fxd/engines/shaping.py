@@ -26,8 +26,8 @@ to the front:
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from fxd.compiler import njit
 from fxd.engines.engine import Array
 from fxd.engines.oversampling import BARE_TAPS, PAIRS, PHASES, REACH, TAPS, BarePlan, Plan
 from fxd.engines.recursion import DoubleArray, recurse

@@ -20,9 +20,9 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 from numba.misc.special import literally
 
+from fxd.compiler import njit
 from fxd.engines.engine import Array
 from fxd.engines.vector_sums import add_products, fold, zeros
 from fxd.engines.vectors import (
@@ -260,4 +260,5 @@ def backward_kernel(form: Form) -> Callable[..., None]:
                         inputs, in_rows, in_width,
                     )  # fmt: skip
 
-    return backward
+    compiled: Callable[..., None] = backward
+    return compiled

@@ -22,9 +22,9 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 from numba.misc.special import literally
 
+from fxd.compiler import njit
 from fxd.engines.engine import Array
 from fxd.engines.tcn import LayerArray
 from fxd.engines.vector_sums import zeros
@@ -236,4 +236,5 @@ def forward_kernel(form: Form) -> Callable[..., None]:
                 channels, columns, span.wet // head_step * head_step, span.end, outputs, head_rows, head_width,
             )  # fmt: skip
 
-    return forward
+    compiled: Callable[..., None] = forward
+    return compiled

@@ -1,0 +1,104 @@
+"""Numba, with a place to keep what it compiled: every kernel is declared with the `njit` of this module.
+
+Numba would keep compiled code beside the source, which may be installed read-only, or else in the user's home,
+which a service may not have; where neither is there it refuses to start. And it looks only at the file of a
+kernel: a change to what that kernel is built of, in another file, would leave the old one in use. So there is
+one folder for each state of the sources,
+
+    <cache>/fxd/kernels/<hash of the sources and of the versions of Python, Numba and llvmlite>
+
+where <cache> is the first of these that can be written: NUMBA_CACHE_DIR if it is set, else XDG_CACHE_HOME or
+~/.cache, else a folder of the user's own for temporary files. (The processor is in Numba's own keys.) A folder
+that nobody used for KEEP_DAYS is removed when a new one is made.
+"""
+
+import os
+import shutil
+import stat
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import llvmlite
+import numba
+
+KEEP_DAYS = 30.0
+PACKAGE = Path(__file__).parent
+
+
+def source_hash() -> str:
+    """Of all that compiled code is made from: the engines, and every module that uses this one or Numba."""
+    digest = sha256(repr((sys.version, numba.__version__, llvmlite.__version__)).encode())
+    for path in sorted(PACKAGE.rglob("*.py")):
+        source = path.read_bytes()
+        if path.parent.name == "engines" or b"numba" in source or b"fxd.compiler" in source:
+            digest.update(str(path.relative_to(PACKAGE)).encode() + b"\0" + source)
+    return digest.hexdigest()[:16]
+
+
+def candidates() -> Iterator[Path]:
+    """Folders for caches, the best first."""
+    if chosen := os.environ.get("NUMBA_CACHE_DIR"):
+        yield Path(chosen).absolute()
+    else:
+        wanted = Path(os.environ.get("XDG_CACHE_HOME", ""))
+        if wanted.is_absolute():
+            yield wanted
+        with suppress(RuntimeError):  # there is no such user
+            yield Path.home() / ".cache"
+    with suppress(OSError):
+        yield temporary_folder()
+
+
+def temporary_folder() -> Path:
+    """A folder for this user's temporary files. Raises OSError where there is none.
+
+    What lies there is executed: a folder that another user made, or may write into, is not taken.
+    """
+    folder = Path(tempfile.gettempdir()) / f"fxd-cache-{os.getuid()}"
+    with suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
+    found = folder.lstat()
+    if stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not found.st_mode & 0o077:
+        return folder
+    return Path(tempfile.mkdtemp(prefix="fxd-cache-"))
+
+
+def cache_folder() -> Path | None:
+    """The folder for the sources as they are, made if need be; None where nothing can be written."""
+    name = source_hash()
+    for candidate in candidates():
+        folder = candidate / "fxd" / "kernels" / name
+        with suppress(OSError):
+            is_new = not folder.is_dir()
+            folder.mkdir(parents=True, exist_ok=True)
+            tempfile.TemporaryFile(dir=folder).close()
+            os.utime(folder)
+            if is_new:
+                remove_unused(folder.parent)
+            return folder
+    return None
+
+
+def remove_unused(parent: Path) -> None:
+    for folder in parent.iterdir():
+        if time.time() - folder.stat().st_mtime > KEEP_DAYS * 86_400:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+CACHE_FOLDER = cache_folder()
+if CACHE_FOLDER is not None:
+    numba.config.CACHE_DIR = str(CACHE_FOLDER)  # type: ignore[attr-defined]
+
+
+def njit(**options: Any) -> Callable[[Callable[..., Any]], Any]:
+    """`numba.njit(...)`; where nothing can be written, `cache=True` is left out."""
+    if CACHE_FOLDER is None:
+        options.pop("cache", None)
+    declare: Callable[[Callable[..., Any]], Any] = numba.njit(**options)
+    return declare
