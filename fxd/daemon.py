@@ -1,6 +1,5 @@
 """The daemon's life: start-up, main loop, shutdown."""
 
-import math
 import os
 import signal
 import socket
@@ -28,7 +27,7 @@ from fxd.pipeline.job import Job
 from fxd.pipeline.publish import Publisher
 from fxd.pipeline.retention import sweep
 from fxd.pipeline.watch import Lookout
-from fxd.pipeline.workers import Limits, Slot, wait_for_news
+from fxd.pipeline.workers import CompilingNotice, Limits, Slot, wait_for_news
 from fxd.retrainer import Retrainer
 from fxd.screen import Screen
 from fxd.store.errors import StoreUnavailable
@@ -40,7 +39,6 @@ STATUS_SECONDS = 0.5
 SWEEP_SECONDS = 3600.0
 MODEL_SECONDS = 0.5
 """A model that was promoted serves the files that are begun this much later."""
-COMPILING_SECONDS = 4.0
 SHUTDOWN_SECONDS = 8.0
 RETRY_SECONDS = (2.0, 5.0, 15.0, 30.0)
 
@@ -73,7 +71,6 @@ class Daemon:
         self.gave_up = False
         self.model = ""
         self.model_known_until = 0.0
-        self.compiling_after = math.inf
         self.paused_because = ""
         self.pauses = self.settled_before = 0
         self.resume_at = self.next_status = self.next_sweep = 0.0
@@ -167,7 +164,7 @@ class Daemon:
         return champion.id
 
     def main_loop(self) -> None:
-        self.compiling_after = time.monotonic() + COMPILING_SECONDS
+        compiling = CompilingNotice(self.slots, logger.info)
         while not (self.stop_requests or self.gave_up or self.is_drained()):
             with self.pausing_on_trouble():
                 self.lookout.look()
@@ -179,17 +176,9 @@ class Daemon:
                     self.retrainer.tend(self.store)
                     self.sweep()
                     self.resume()
-            self.tell_of_compiling()
+            compiling.check()
             self.tell("paused" if self.paused_because else "running")
             wait_for_news(self.slots, TICK_SECONDS)
-
-    def tell_of_compiling(self) -> None:
-        """The first start on a machine compiles the engines: half a minute in which nothing else is seen."""
-        if time.monotonic() < self.compiling_after:
-            return
-        self.compiling_after = math.inf
-        if not any(slot.is_ready for slot in self.slots):
-            logger.info("compiling the engines, the first time only; files wait until that is done")
 
     def is_drained(self) -> bool:
         return self.once and self.dispatcher.is_idle and not self.paused_because and self.lookout.has_scanned

@@ -25,7 +25,17 @@ from fxd.pipeline.follower import has_spare_core
 from fxd.pipeline.inbox import signature
 from fxd.pipeline.job import Job
 from fxd.pipeline.publish import ATTEMPTS, Finished, Publisher
-from fxd.pipeline.workers import Death, Done, Ending, Fault, Limits, Slot, Trouble, wait_for_news
+from fxd.pipeline.workers import (
+    CompilingNotice,
+    Death,
+    Done,
+    Ending,
+    Fault,
+    Limits,
+    Slot,
+    Trouble,
+    wait_for_news,
+)
 from fxd.store.records import Run
 from fxd.store.store import open_store
 from fxd.training.models import weights_path
@@ -81,9 +91,11 @@ class Batch:
     def run(self, claims: Sequence[Claim]) -> list[Run]:
         """Process them all. Raises OSError where the machine is in trouble."""
         self.waiting.extend(claims)
+        compiling = CompilingNotice(self.slots, self.bar.console.print)
         while self.waiting or self.busy:
             for slot in self.slots:
                 self.tend(slot)
+            compiling.check()
             wait_for_news(self.slots, TICK_SECONDS)
         return self.runs
 

@@ -5,6 +5,7 @@ of one fails the files of all.) A worker that its daemon left behind ends itself
 at the end, import the engines: the daemon would wait a second for what it never uses.
 """
 
+import math
 import multiprocessing
 import os
 import signal
@@ -12,7 +13,7 @@ import threading
 import time
 import traceback
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -30,6 +31,8 @@ PROGRESS_SECONDS = 0.1
 WEIGHING_SECONDS = 0.25
 """How often the memory of a worker is looked at."""
 STILLBORN_LIMIT = 3
+COMPILING_SECONDS = 5.0
+"""Workers that take longer to get ready are compiling."""
 
 
 @dataclass(frozen=True)
@@ -225,6 +228,21 @@ class Slot:
         self.process.kill()
         self.process.join()
         self.connection.close()
+
+
+class CompilingNotice:
+    """Says once, where it is so, that the engines are being compiled: half a minute in which nothing is seen."""
+
+    def __init__(self, slots: Sequence[Slot], tell: Callable[[str], None]) -> None:
+        self.slots = slots
+        self.tell = tell
+        self.due = time.monotonic() + COMPILING_SECONDS
+
+    def check(self) -> None:
+        if time.monotonic() >= self.due:
+            self.due = math.inf
+            if not any(slot.is_ready for slot in self.slots):
+                self.tell("compiling the engines, the first time only; files wait until that is done")
 
 
 def wait_for_news(slots: Sequence[Slot], seconds: float) -> None:

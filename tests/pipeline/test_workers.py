@@ -16,7 +16,7 @@ import soundfile
 
 from fxd.config import SaturatorSettings
 from fxd.pipeline.job import Job
-from fxd.pipeline.workers import Death, Done, Ending, Fault, Limits, Slot, wait_for_news
+from fxd.pipeline.workers import CompilingNotice, Death, Done, Ending, Fault, Limits, Slot, wait_for_news
 
 DEADLINE_SECONDS = 120.0
 GENEROUS = Limits(timeout_factor=100, memory_limit_mb=8000)
@@ -173,3 +173,18 @@ def test_a_worker_ends_itself_when_its_daemon_is_killed(untrained: Path) -> None
         daemon.kill()
     psutil.wait_procs([worker], timeout=DEADLINE_SECONDS)
     assert not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE
+
+
+def test_workers_that_take_long_to_get_ready_are_said_to_compile(
+    hire: Callable[[Limits], Slot], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fxd.pipeline.workers.COMPILING_SECONDS", 0.0)
+    told: list[str] = []
+    slot = hire(GENEROUS)
+    at_once = CompilingNotice([slot], told.append)
+    at_once.check()
+    at_once.check()
+    assert [text.split(",")[0] for text in told] == ["compiling the engines"]
+    until(slot, lambda: slot.is_ready)
+    CompilingNotice([slot], told.append).check()
+    assert len(told) == 1
