@@ -30,6 +30,8 @@ STALL_SECONDS = 60.0
 PROGRESS_SECONDS = 0.1
 WEIGHING_SECONDS = 0.25
 """How often the memory of a worker is looked at."""
+AWAY_SECONDS = 2.0
+"""A daemon that did not look at its workers for longer was held up itself, by a slow disk or Ctrl-Z say."""
 STILLBORN_LIMIT = 3
 COMPILING_SECONDS = 5.0
 """Workers that take longer to get ready are compiling."""
@@ -123,7 +125,7 @@ class Slot:
         self.done_seconds = 0.0
         self.fault = ""
         self.next_weighing = 0.0
-        self.started = self.moved = time.monotonic()
+        self.started = self.moved = self.looked = time.monotonic()
 
     @property
     def is_able(self) -> bool:
@@ -199,9 +201,10 @@ class Slot:
 
     def enforce(self) -> None:
         """End the attempt where it hangs or takes too much; `listen` then tells so."""
+        now = time.monotonic()
+        self.forgive_absence(now)
         if not self.tasks or not self.is_ready:
             return
-        now = time.monotonic()
         seconds, taken = self.done_seconds, now - self.started if self.tasks[0].began_at else 0.0
         allowed = self.limits.stall_seconds + self.limits.timeout_factor * seconds
         if now - self.moved > self.limits.stall_seconds:
@@ -212,6 +215,14 @@ class Slot:
             self.next_weighing = now + WEIGHING_SECONDS
             if (used := self.memory_mb()) > self.limits.memory_limit_mb:
                 self.kill(f"it took {used:.0f} MB of memory ([processing] memory_limit_mb)")
+
+    def forgive_absence(self, now: float) -> None:
+        """Charge no attempt with time in which nobody looked: what its worker said meanwhile is not read yet."""
+        away = now - self.looked
+        self.looked = now
+        if away > AWAY_SECONDS:
+            self.started += away
+            self.moved += away
 
     def memory_mb(self) -> float:
         try:

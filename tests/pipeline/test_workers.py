@@ -147,6 +147,25 @@ def test_a_worker_that_hangs_is_ended(
     assert "nothing came of it" in ending.reason
 
 
+def test_a_worker_is_not_ended_because_its_daemon_was_held_up(
+    hire: Callable[[Limits], Slot],
+    long_file: Path,
+    tmp_path: Path,
+    untrained: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    slot = hire(GENEROUS)
+    until(slot, lambda: slot.is_free)
+    slot.submit(job(long_file, tmp_path, untrained))
+    until(slot, lambda: slot.done_seconds > 0)
+    clock = time.monotonic
+    monkeypatch.setattr("fxd.pipeline.workers.time.monotonic", lambda: clock() + 10_000)
+    slot.enforce()
+    assert slot.fault == ""
+    slot.enforce()
+    assert slot.fault == ""
+
+
 def test_a_worker_that_takes_too_much_memory_is_ended(
     hire: Callable[[Limits], Slot], long_file: Path, tmp_path: Path, untrained: Path
 ) -> None:
