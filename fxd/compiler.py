@@ -9,7 +9,8 @@ one folder for each state of the sources,
 
 where <cache> is the first of these that can be written: NUMBA_CACHE_DIR if it is set, else XDG_CACHE_HOME or
 ~/.cache, else a folder of the user's own for temporary files. (The processor is in Numba's own keys.) A folder
-that nobody used for KEEP_DAYS is removed when a new one is made.
+that nobody used for KEEP_DAYS is removed when a new one is made. A file in it that a power cut has spoilt is made
+anew, and a disk that is full costs the next start its time, but no sound.
 """
 
 import os
@@ -26,6 +27,7 @@ from typing import Any
 
 import llvmlite
 import numba
+from numba.core.caching import FunctionCache
 
 KEEP_DAYS = 30.0
 PACKAGE = Path(__file__).parent
@@ -96,9 +98,34 @@ if CACHE_FOLDER is not None:
     numba.config.CACHE_DIR = str(CACHE_FOLDER)  # type: ignore[attr-defined]
 
 
-def njit(**options: Any) -> Callable[[Callable[..., Any]], Any]:
-    """`numba.njit(...)`; where nothing can be written, `cache=True` is left out."""
-    if CACHE_FOLDER is None:
-        options.pop("cache", None)
-    declare: Callable[[Callable[..., Any]], Any] = numba.njit(**options)
+# The kernels are made of intrinsics, which exist only compiled: NUMBA_DISABLE_JIT would leave nothing that runs.
+numba.config.DISABLE_JIT = 0  # type: ignore[attr-defined]
+
+
+class KernelCache(FunctionCache):
+    """What was compiled of one kernel, on disk; where that fails, the kernel is compiled and not kept."""
+
+    def load_overload(self, signature: Any, target: Any) -> Any:
+        """The compiled code, or None."""
+        try:
+            return super().load_overload(signature, target)  # type: ignore[no-untyped-call]
+        except Exception:  # a damaged pickle raises whatever its bytes happen to say
+            with suppress(OSError):
+                self.flush()  # type: ignore[no-untyped-call]
+            return None
+
+    def save_overload(self, signature: Any, compiled: Any) -> None:
+        with suppress(OSError):
+            super().save_overload(signature, compiled)  # type: ignore[no-untyped-call]
+
+
+def njit(cache: bool = False, **options: Any) -> Callable[[Callable[..., Any]], Any]:
+    """`numba.njit(...)`, with `cache` as above."""
+
+    def declare(function: Callable[..., Any]) -> Any:
+        kernel = numba.njit(**options)(function)
+        if cache and CACHE_FOLDER is not None:
+            kernel._cache = KernelCache(function)  # type: ignore[no-untyped-call]
+        return kernel
+
     return declare

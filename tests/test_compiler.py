@@ -31,11 +31,11 @@ def package(tmp_path: Path) -> Path:
     return tmp_path / "lib"
 
 
-def compile_in(package: Path, **environment: str) -> tuple[Path, int]:
-    """Run a kernel of the package: where it is kept, and how many were found compiled."""
+def compile_in(package: Path, before: str = "", **environment: str) -> tuple[Path, int]:
+    """Run a kernel of the package, after the lines `before`: where it is kept, how many were found compiled."""
     base = {name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH") if name in os.environ}
     run = subprocess.run(
-        [sys.executable, "-B", "-c", SCRIPT],
+        [sys.executable, "-B", "-c", before + SCRIPT],
         cwd=package,
         env={**base, "PYTHONPATH": str(package), **environment},
         capture_output=True,
@@ -92,6 +92,31 @@ def test_the_users_choice_wins_and_other_sources_get_another_folder(package: Pat
     assert hits == 0
     assert folder.is_dir()
     assert not forgotten.exists()
+
+
+@pytest.mark.parametrize("suffix", [".nbi", ".nbc"])
+@pytest.mark.parametrize("size", [0, 0.5])
+def test_a_damaged_file_of_the_cache_is_made_anew(
+    package: Path, tmp_path: Path, suffix: str, size: float
+) -> None:
+    place = {"NUMBA_CACHE_DIR": str(tmp_path)}
+    folder, _ = compile_in(package, **place)
+    for path in folder.rglob(f"*{suffix}"):
+        os.truncate(path, int(size * path.stat().st_size))
+    assert compile_in(package, **place) == (folder, 0)
+    assert compile_in(package, **place) == (folder, 1)
+
+
+def test_a_full_disk_for_the_cache_stops_nothing(package: Path, tmp_path: Path) -> None:
+    """A limit on the size of files stands for the disk: the system refuses what is written beyond it."""
+    limit = "import resource\nresource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
+    folder, hits = compile_in(package, limit, NUMBA_CACHE_DIR=str(tmp_path))
+    assert hits == 0
+    assert not list(folder.rglob("*.nbc"))
+
+
+def test_kernels_are_compiled_even_where_numba_is_told_not_to(package: Path, tmp_path: Path) -> None:
+    compile_in(package, NUMBA_CACHE_DIR=str(tmp_path), NUMBA_DISABLE_JIT="1")
 
 
 def test_every_kernel_is_declared_with_a_place_to_keep_it() -> None:
