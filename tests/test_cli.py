@@ -124,6 +124,13 @@ def test_process_and_the_daemon_give_the_same_samples(home: Home, clips: list[Pa
         assert (by_daemon == by_command).all()
 
 
+def test_process_leaves_no_attempt_behind_where_it_cannot_publish(home: Home, clips: list[Path]) -> None:
+    (home.root / "db").mkdir(exist_ok=True)
+    (home.root / "db" / "dataset").write_text("no folder")
+    home.fxd("process", clips[7], code=1)
+    assert list((home.outbox / ".attempts").iterdir()) == []
+
+
 def test_process_tells_each_bad_file_and_ends_with_1(home: Home, clips: list[Path], tmp_path: Path) -> None:
     bad = tmp_path / "bad.wav"
     bad.write_text("only words" * 30)

@@ -58,13 +58,13 @@ def process(settings: Settings, files: Sequence[Path], output: Path | None, as_j
         publisher = Publisher(settings, store, describe_environment(threads=1), outbox)
         limits = Limits(settings.processing.timeout_factor, settings.processing.memory_limit_mb)
         bar = stack.enter_context(Progress(console=Console(stderr=True), transient=True))
-        slots = []
+        slots: list[Slot] = []
+        batch = Batch(settings, publisher, weights, slots, bar)
+        stack.callback(batch.clean_up)
         for _ in range(min(settings.worker_count, len(files))):
             slot = Slot(limits, settings.saturator, weights)
             stack.callback(slot.close)
             slots.append(slot)
-        batch = Batch(settings, publisher, weights, slots, bar)
-        stack.callback(batch.clean_up)
         runs = batch.run(claims)
     if not any(outbox.glob(f"{ATTEMPTS}/*")):
         (outbox / ATTEMPTS).rmdir() if (outbox / ATTEMPTS).is_dir() else None
@@ -100,8 +100,8 @@ class Batch:
         return self.runs
 
     def clean_up(self) -> None:
-        """Remove what an interrupted batch was at."""
-        for claim, _, _ in self.busy.values():
+        """Remove what an interrupted batch was at; its workers must have ended."""
+        for claim in (*self.waiting, *(claim for claim, _, _ in self.busy.values())):
             self.publisher.remove_attempts(claim.id)
 
     def tend(self, slot: Slot) -> None:
@@ -110,9 +110,10 @@ class Batch:
         if slot in self.busy:
             self.bar.update(self.busy[slot][2], completed=slot.done_seconds)
         if ending is not None:
-            claim, attempt, task = self.busy.pop(slot)
+            claim, attempt, task = self.busy[slot]
             self.bar.remove_task(task)
             self.end(claim, attempt, ending)
+            del self.busy[slot]  # not before: what fails on its way out is cleaned up, too
         if slot.is_free and self.waiting:
             self.begin(slot, self.waiting.popleft())
 
@@ -145,7 +146,6 @@ class Batch:
                 else:
                     self.runs.append(self.publisher.record_failure(claim, reason))
             case Trouble(reason):
-                self.publisher.remove_attempts(claim.id)
                 raise OSError(reason)
 
 
