@@ -6,6 +6,7 @@ recorded run would count as somebody else's. One file serves all runs that are p
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path, PurePath
 from uuid import uuid4
 
@@ -25,8 +26,10 @@ class Manifests:
         self.files: dict[Path, set[str]] = {}
         """The runs for which each file is still needed."""
         for path in sorted(folder.glob("names.*.json")):
-            entries = json.loads(path.read_text(encoding="utf-8"))
-            self.remember(path, {run_id: parsed(names) for run_id, names in entries.items()})
+            # A daemon at work on the same outbox removes its own as soon as their runs are archived.
+            with suppress(FileNotFoundError):
+                entries = json.loads(path.read_text(encoding="utf-8"))
+                self.remember(path, {run_id: parsed(names) for run_id, names in entries.items()})
 
     def write(self, chosen: Mapping[str, Names]) -> None:
         """Write down the names of a group of runs, for good. Raises OSError."""

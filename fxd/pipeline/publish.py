@@ -132,8 +132,8 @@ class Publisher:
             try:
                 for temporary, final in self.moves(finished):
                     folders.append(final.parent)
-                    # One that is no longer there was published before something further down failed.
-                    if temporary.exists():
+                    # One that is there no more was published before something further down failed.
+                    if temporary.exists() or not final.exists():
                         place(temporary, final)
                 finished.example = self.keep_dry(finished)
             except FileNotFoundError as error:

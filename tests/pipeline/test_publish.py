@@ -17,6 +17,8 @@ from finishing import FRAMES, finish, level_of, make_dispatcher, make_publisher,
 from fxd.config import load_settings
 from fxd.home import make_home
 from fxd.pipeline.claims import Claims
+from fxd.pipeline.manifests import Manifests
+from fxd.pipeline.publish import Unfinished
 from fxd.store.database import connect
 from fxd.store.errors import StoreUnavailable
 from fxd.store.records import Example, Run, Step
@@ -177,3 +179,31 @@ def test_a_group_met_by_a_locked_database_goes_on_where_it_was(
         names = [step.name for step in store.runs(1)[0].steps]
     check_complete(root)
     assert names == ["seen", "claimed", "started", "published", "recorded", "archived"]
+
+
+def test_an_output_that_disappears_before_it_is_recorded_is_made_again(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with open_store(load_settings(root).database_url) as store:
+        publisher = make_publisher(root, store)
+        claims = Claims(root / "inbox")
+        finished = finish(publisher, take(claims, root / "inbox" / "riff.wav"))
+
+        def be_locked(*_: object) -> None:
+            raise StoreUnavailable("it is locked")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(store, "record_runs", be_locked)
+            with pytest.raises(StoreUnavailable):
+                publisher.release([finished])
+        (root / "outbox" / "riff.tcn.wav").unlink()
+        with pytest.raises(Unfinished):
+            publisher.release([finished])
+        publisher.release([finish(publisher, finished.claim)])
+        claims.close()
+    assert visible(root / "outbox").keys() == {"riff.dsp.wav", "riff.tcn.wav", "same.dsp.wav"}
+
+
+def test_names_that_a_daemon_on_the_same_outbox_forgets_meanwhile_are_no_trouble(tmp_path: Path) -> None:
+    (tmp_path / "names.0.json").symlink_to(tmp_path / "removed")
+    assert Manifests(tmp_path).chosen == {}
