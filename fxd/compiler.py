@@ -89,8 +89,9 @@ def cache_folder() -> Path | None:
 
 def remove_unused(parent: Path) -> None:
     for folder in parent.iterdir():
-        if time.time() - folder.stat().st_mtime > KEEP_DAYS * 86_400:
-            shutil.rmtree(folder, ignore_errors=True)
+        with suppress(OSError):  # another process that starts just now removes it as well
+            if time.time() - folder.stat().st_mtime > KEEP_DAYS * 86_400:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 CACHE_FOLDER = cache_folder()

@@ -38,7 +38,7 @@ TICK_SECONDS = 0.1
 STATUS_SECONDS = 0.5
 SWEEP_SECONDS = 3600.0
 MODEL_SECONDS = 0.5
-"""A model that was promoted serves the files that are begun this much later."""
+"""A model that was promoted serves the files that workers are given this much later."""
 SHUTDOWN_SECONDS = 8.0
 RETRY_SECONDS = (2.0, 5.0, 15.0, 30.0)
 

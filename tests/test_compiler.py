@@ -87,7 +87,10 @@ def test_the_users_choice_wins_and_other_sources_get_another_folder(package: Pat
     forgotten = folder.parent / "0123456789abcdef"
     forgotten.mkdir()
     os.utime(forgotten, (time.time() - 31 * 86_400,) * 2)
+    # As if another process had removed it since the folder was read.
+    (folder.parent / "removed").symlink_to("nowhere")
     later, hits = compile_in(package, **place)
+    assert later.parent == folder.parent
     assert later != folder
     assert hits == 0
     assert folder.is_dir()
