@@ -28,9 +28,10 @@ import numpy.typing as npt
 
 from fxd.compiler import njit
 from fxd.engines.engine import Array
-from fxd.engines.vectors import LANES, broadcast_rows, filled, load, load_rows, multiply, store, store_rows
-from fxd.fourier import bin_rows, transform, twiddles
-from fxd.lanes import exponent, larger, mantissa, smaller, sqrt, transpose
+from fxd.vectors.arithmetic import exponent, larger, mantissa, multiply, smaller, sqrt
+from fxd.vectors.fourier import bin_rows, transform, twiddles
+from fxd.vectors.memory import broadcast_rows, filled, load, load_rows, store, store_rows, transpose
+from fxd.vectors.registers import LANES
 
 MAGNITUDE_FLOOR = 1e-4
 """Magnitudes are raised to this, so that silence has a logarithm."""

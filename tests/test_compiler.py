@@ -16,7 +16,7 @@ SCRIPT = """
 import numpy as np
 from fxd.compiler import CACHE_FOLDER
 from fxd.engines.peak import spin
-from fxd.engines.vectors import LANES
+from fxd.vectors.registers import LANES
 spin(np.zeros((12, LANES), np.float32), 1)
 print(CACHE_FOLDER, sum(spin.stats.cache_hits.values()))
 """
@@ -82,7 +82,7 @@ def test_the_users_choice_wins_and_other_sources_get_another_folder(package: Pat
     place = {"NUMBA_CACHE_DIR": str(tmp_path / "chosen"), "XDG_CACHE_HOME": str(tmp_path / "cache")}
     folder, _ = compile_in(package, **place)
     assert folder.is_relative_to(tmp_path / "chosen")
-    vectors = package / "fxd" / "engines" / "vectors.py"
+    vectors = package / "fxd" / "vectors" / "memory.py"
     vectors.write_text(vectors.read_text() + "\n# another state\n")
     forgotten = folder.parent / "0123456789abcdef"
     forgotten.mkdir()

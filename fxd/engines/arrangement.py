@@ -17,7 +17,6 @@ The memory of one channel of sound holds a ring for each layer, and scratch rows
 the activations of one step, and for each array the skip sum and the output, which the next one reads.
 """
 
-from math import prod
 from typing import NamedTuple
 
 import numpy as np
@@ -25,21 +24,11 @@ import numpy as np
 from fxd.engines.engine import Array
 from fxd.engines.kernel import ROW, TILE, ArrayPlan, ArraySize, Plan, Ring, grid
 from fxd.engines.tcn import LayerArray, TcnModel
-
-CACHE_LINE = 16
-"""In numbers. Rows begin with one, so that vectors do not lie across two."""
-
-
-def aligned(*shape: int) -> Array:
-    """Zeros whose first number begins a cache line."""
-    size = prod(shape)
-    memory = np.zeros(size + CACHE_LINE, np.float32)
-    ahead = -memory.ctypes.data // 4 % CACHE_LINE
-    return memory[ahead : ahead + size].reshape(shape)
+from fxd.vectors.memory import CACHE_LINE, aligned
 
 
 class Memory:
-    """Hands out places in a channel's memory, one after the other."""
+    """Hands out places in a channel's memory, one after the other; each begins a cache line."""
 
     def __init__(self) -> None:
         self.size = 0

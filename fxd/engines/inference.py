@@ -8,11 +8,12 @@ from functools import lru_cache
 
 import numpy as np
 
-from fxd.engines.arrangement import aligned, arrange
+from fxd.engines.arrangement import arrange
 from fxd.engines.engine import Array
 from fxd.engines.kernel import network_kernel
 from fxd.engines.resampler import Detour
 from fxd.engines.tcn import TcnModel
+from fxd.vectors.memory import aligned
 
 
 class CompiledNetwork:

@@ -31,17 +31,10 @@ from numba.extending import overload
 
 from fxd.compiler import njit
 from fxd.engines.engine import Array
-from fxd.engines.vectors import (
-    LANES,
-    REGISTERS,
-    add,
-    add_outer,
-    broadcast_rows,
-    load_rows,
-    store_rows,
-    tanh,
-    zeros,
-)
+from fxd.vectors.arithmetic import add, tanh
+from fxd.vectors.memory import broadcast_rows, load_rows, store_rows, zeros
+from fxd.vectors.registers import LANES, REGISTERS
+from fxd.vectors.sums import add_outer
 
 Plan = npt.NDArray[np.int64]
 

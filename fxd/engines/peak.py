@@ -11,7 +11,9 @@ import numpy as np
 
 from fxd.compiler import njit
 from fxd.engines.engine import Array
-from fxd.engines.vectors import LANES, filled, fma, load_rows, store_rows
+from fxd.vectors.arithmetic import fma
+from fxd.vectors.memory import filled, load_rows, store_rows
+from fxd.vectors.registers import LANES
 
 CHAINS = 12
 ROUNDS = 400_000

@@ -33,11 +33,13 @@ from functools import lru_cache
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from fxd.compiler import njit
 from fxd.engines.engine import Array
-from fxd.engines.vectors import LANES, fma, load, multiply, sum_of_lanes
+from fxd.vectors.arithmetic import fma, multiply
+from fxd.vectors.memory import aligned, load
+from fxd.vectors.registers import LANES
+from fxd.vectors.sums import sum_of_lanes
 
 PASS_BAND = 20_000 / 22_050
 """Share of half the lower rate that is kept: 20 kHz at 44.1 kHz."""
@@ -65,15 +67,6 @@ class FilterBank:
     the tap for the oldest frame first."""
 
 
-def aligned(matrix: npt.NDArray[np.float64]) -> Array:
-    """A float32 copy that begins at a cache line: reading a vector across two of them takes twice as long."""
-    room = np.empty(matrix.size + 16, np.float32)
-    start = -(room.ctypes.data // 4) % 16
-    copy = room[start : start + matrix.size].reshape(matrix.shape)
-    copy[:] = matrix
-    return copy
-
-
 @lru_cache(maxsize=32)
 def filter_bank(source_rate: int, target_rate: int, delay: Fraction) -> FilterBank:
     """The filter that lags by `delay` source frames: a frame of age t weighs h(t - delay).
@@ -91,7 +84,8 @@ def filter_bank(source_rate: int, target_rate: int, delay: Fraction) -> FilterBa
     beta = 0.1102 * (ATTENUATION_DB - 8.7)
     window = np.where(inside > 0, np.i0(beta * np.sqrt(inside)) / np.i0(beta), 0)
     cutoff = min(1.0, target_rate / source_rate) / 2
-    taps = aligned(2 * cutoff * np.sinc(2 * cutoff * time) * window)
+    taps = aligned(*time.shape)
+    taps[:] = 2 * cutoff * np.sinc(2 * cutoff * time) * window
     taps.setflags(write=False)
     return FilterBank(up, down, taps)
 

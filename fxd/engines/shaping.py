@@ -31,17 +31,10 @@ from fxd.compiler import njit
 from fxd.engines.engine import Array
 from fxd.engines.oversampling import BARE_TAPS, PAIRS, PHASES, REACH, TAPS, BarePlan, Plan
 from fxd.engines.recursion import DoubleArray, recurse
-from fxd.engines.vectors import (
-    LANES,
-    add,
-    add_scaled,
-    add_weighted,
-    broadcast_rows,
-    load_rows,
-    store_rows,
-    subtract,
-    tanh,
-)
+from fxd.vectors.arithmetic import add, subtract, tanh
+from fxd.vectors.memory import broadcast_rows, load_rows, store_rows
+from fxd.vectors.registers import LANES
+from fxd.vectors.sums import add_scaled, add_weighted
 
 TILE = 128
 ROOM = 4 * TILE

@@ -24,17 +24,11 @@ from numba.misc.special import literally
 
 from fxd.compiler import njit
 from fxd.engines.engine import Array
-from fxd.engines.vector_sums import add_products, fold, zeros
-from fxd.engines.vectors import (
-    LANES,
-    REGISTERS,
-    add_outer,
-    load_rows,
-    multiply,
-    store_rows,
-    subtract,
-)
 from fxd.training.kernels import TILE, Form, block, divisors, transform
+from fxd.vectors.arithmetic import multiply, subtract
+from fxd.vectors.memory import load_rows, store_rows, zeros
+from fxd.vectors.registers import LANES, REGISTERS
+from fxd.vectors.sums import add_outer, add_products, fold
 
 
 class Back(NamedTuple):

@@ -27,17 +27,10 @@ from numba.misc.special import literally
 from fxd.compiler import njit
 from fxd.engines.engine import Array
 from fxd.engines.tcn import LayerArray
-from fxd.engines.vector_sums import zeros
-from fxd.engines.vectors import (
-    LANES,
-    REGISTERS,
-    add,
-    add_outer,
-    broadcast_rows,
-    load_rows,
-    store_rows,
-    tanh,
-)
+from fxd.vectors.arithmetic import add, tanh
+from fxd.vectors.memory import broadcast_rows, load_rows, store_rows, zeros
+from fxd.vectors.registers import LANES, REGISTERS
+from fxd.vectors.sums import add_outer
 
 WIDTHS = (4, 2, 1)
 """Vectors that a row of a block may have."""

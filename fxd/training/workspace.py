@@ -5,7 +5,6 @@ The forward pass leaves 2 * channels numbers a layer and frame: too much memory 
 
 from collections.abc import Sequence
 from functools import cache
-from math import prod
 
 import numpy as np
 
@@ -13,20 +12,10 @@ from fxd.engines.engine import Array
 from fxd.engines.tcn import Architecture, LayerArray
 from fxd.training.gradients import Back, backward_kernel, gradient_places
 from fxd.training.kernels import GRID, Form, Kept, Rows, Span, Weights, forward_kernel
-
-CACHE_LINE = 16
-"""float32"""
+from fxd.vectors.memory import CACHE_LINE, aligned
 
 forward_of = cache(forward_kernel)
 backward_of = cache(backward_kernel)
-
-
-def rows(columns: int, *shape: int) -> Array:
-    """Zeros [*shape, columns] that begin with a cache line."""
-    size = prod(shape) * columns
-    memory = np.zeros(size + CACHE_LINE, np.float32)
-    ahead = -memory.ctypes.data // memory.itemsize % CACHE_LINE
-    return memory[ahead : ahead + size].reshape(*shape, columns)
 
 
 class ArrayMemory:
@@ -38,13 +27,13 @@ class ArrayMemory:
         self.span = span
         self.last = last
         self.kept = Kept(
-            rows(columns, batch, layers + (not last), channels),
-            rows(columns, batch, layers, channels),
-            rows(columns, batch, channels),
-            rows(columns, batch, array.head_size),
+            aligned(batch, layers + (not last), channels, columns),
+            aligned(batch, layers, channels, columns),
+            aligned(batch, channels, columns),
+            aligned(batch, array.head_size, columns),
         )
-        self.d_total = rows(columns, batch, channels)
-        self.d_x = rows(columns, batch, channels)
+        self.d_total = aligned(batch, channels, columns)
+        self.d_x = aligned(batch, channels, columns)
         self.places, count = gradient_places(self.form, layers)
         self.sums = np.zeros((batch, count), np.float32)
 
@@ -79,9 +68,9 @@ class Workspace:
         columns = CACHE_LINE * ((end + GRID) // CACHE_LINE | 1)
         self.heard = slice(start, end)
         self.wet = slice(start + architecture.receptive_field - 1, end)
-        self.dry = rows(columns, batch, 2)
+        self.dry = aligned(batch, 2, columns)
         self.dry[:, 1] = 1
-        self.d_wet = rows(columns, batch, 1)
+        self.d_wet = aligned(batch, 1, columns)
         self.arrays: list[ArrayMemory] = []
         for array in architecture.arrays:
             dilations = np.array(array.dilations, np.int64)
@@ -116,7 +105,7 @@ class Workspace:
         gradients: list[Array] = []
         for index in reversed(range(len(self.arrays))):
             memory = self.arrays[index]
-            d_source = self.arrays[index - 1].d_x if index else rows(0, 0, 0)
+            d_source = self.arrays[index - 1].d_x if index else aligned(0, 0, 0)
             back = Back(d_heads, memory.d_total, memory.d_x, d_source, memory.sums)
             backward_of(memory.form)(
                 weights[index], self.source(index), self.dry, memory.kept, back, memory.span, not memory.last,

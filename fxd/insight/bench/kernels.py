@@ -5,6 +5,6 @@ def kernel_path() -> str:
     """Numba's version and the vectors that the kernels are made of."""
     import numba
 
-    from fxd.engines.vectors import LANES
+    from fxd.vectors.registers import LANES
 
     return f"Numba {numba.__version__}, {LANES} lanes" if LANES > 1 else f"Numba {numba.__version__}, scalar"

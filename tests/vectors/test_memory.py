@@ -1,43 +1,26 @@
-"""Every instruction against NumPy, at the width of this processor and forced to others."""
-
-import os
-import subprocess
-import sys
-from pathlib import Path
+"""Vectors and tiles between memory and registers, against NumPy."""
 
 import numpy as np
 import pytest
 from numba import njit
 
-from fxd.engines.engine import Array
-from fxd.engines.peak import multiply_add_peak
-from fxd.engines.vectors import (
-    LANES,
-    add,
-    add_outer,
-    add_scaled,
-    add_weighted,
+from fxd.vectors.arithmetic import add, fma, multiply, subtract, tanh
+from fxd.vectors.memory import (
+    Array,
     broadcast,
     broadcast_rows,
     filled,
-    fma,
     load,
     load_rows,
-    multiply,
     store,
     store_rows,
-    subtract,
-    sum_of_lanes,
-    tanh,
+    transpose,
 )
+from fxd.vectors.registers import LANES
+from fxd.vectors.sums import add_outer, add_scaled, add_weighted, sum_of_lanes
 
 ROWS, WIDTH, COLUMNS = 3, 2, 2 * LANES + 5
 TILE = np.s_[:, 3 : 3 + 2 * LANES]
-OTHER_PROCESSORS = {
-    8: {"NUMBA_CPU_NAME": "haswell", "NUMBA_CPU_FEATURES": ""},
-    4: {"NUMBA_CPU_NAME": "x86-64-v2", "NUMBA_CPU_FEATURES": ""},
-    1: {"NUMBA_CPU_NAME": "generic"},
-}
 
 
 def noise(*shape: int) -> Array:
@@ -68,12 +51,6 @@ def by_line(source: Array, weights: Array, target: Array) -> None:
     tile, line = load_rows(source, 3, source.shape[1], ROWS, WIDTH), load_rows(source, 1, 0, 1, WIDTH)
     store_rows(target, 3, target.shape[1], add_scaled(tile, weights, 4, line), WIDTH)
     store_rows(target, 3 + ROWS * target.shape[1], 0, add_weighted(line, weights, 5, tile), WIDTH)
-
-
-@njit
-def tanh_of(source: Array, target: Array) -> None:
-    for at in range(0, source.shape[0], LANES):
-        store(target, at, tanh(load(source, at)))
 
 
 def test_vectors_are_read_and_written_at_any_position() -> None:
@@ -110,37 +87,13 @@ def test_tiles_and_lines_meet_in_registers() -> None:
     assert not target.any()
 
 
-def test_tanh_is_as_exact_as_it_says_odd_and_honest_about_nan() -> None:
-    x = np.linspace(-12, 12, 48_000, dtype=np.float32)
-    wet, mirrored = np.empty_like(x), np.empty_like(x)
-    tanh_of(x, wet)
-    tanh_of(-x, mirrored)
-    assert np.abs(wet - np.tanh(x.astype(float))).max() <= 3.5e-7
-    assert np.array_equal(wet, -mirrored)
-    odd = np.resize(np.array([np.nan, 0, -np.inf, np.inf], np.float32), 4 * LANES)
-    result = np.empty_like(odd)
-    tanh_of(odd, result)
-    assert np.isnan(result[0])
-    assert result[1] == 0
-    np.testing.assert_allclose(result[2:4], [-1, 1], atol=4e-7)
+@njit
+def turn_over(matrix: Array) -> None:
+    store_rows(matrix, 0, LANES, transpose(load_rows(matrix, 0, LANES, LANES, 1)), 1)
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="names processors of x86-64")
-@pytest.mark.parametrize("lanes", OTHER_PROCESSORS)
-def test_the_width_follows_the_processor_and_every_width_is_right(lanes: int) -> None:
-    script = f"""
-import runpy, sys
-from fxd.engines.vectors import LANES
-assert LANES == {lanes}, LANES
-tests = runpy.run_path({str(Path(__file__))!r})
-for test in tests:
-    if test.startswith(("test_vectors", "test_tiles", "test_tanh")):
-        tests[test]()
-"""
-    environment = {**os.environ, **OTHER_PROCESSORS[lanes]}
-    subprocess.run([sys.executable, "-c", script], env=environment, check=True)
-
-
-def test_the_peak_is_one_that_a_core_can_have() -> None:
-    """Its order of magnitude: between one number a cycle of a slow core and 64 of a fast one."""
-    assert 1e8 < multiply_add_peak() < 64 * 6e9
+def test_rows_and_lanes_change_places() -> None:
+    matrix = np.arange(LANES * LANES, dtype=np.float32).reshape(LANES, LANES)
+    turned = matrix.copy()
+    turn_over(turned)
+    np.testing.assert_array_equal(turned, matrix.T)

@@ -1,4 +1,4 @@
-"""The Fourier transform of LANES signals at once, each in a lane of its own (see `fxd.lanes`).
+"""The Fourier transform of LANES signals at once, each in a lane of its own.
 
 In place, by decimation in frequency: a transform of n samples becomes four of n / 4 (at first, where n is not
 a power of four, two of n / 2),
@@ -16,9 +16,9 @@ import numpy as np
 import numpy.typing as npt
 
 from fxd.compiler import njit
-from fxd.engines.engine import Array
-from fxd.engines.vectors import LANES, broadcast, fma, load, store
-from fxd.lanes import Vector
+from fxd.vectors.arithmetic import Vector, fma
+from fxd.vectors.memory import Array, broadcast, load, store
+from fxd.vectors.registers import LANES
 
 POWERS_OF_FOUR = 0x55555555
 ROW = 2 * LANES

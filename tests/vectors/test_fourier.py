@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from fxd.engines.vectors import LANES
-from fxd.fourier import bin_rows, transform, twiddles
+from fxd.vectors.fourier import bin_rows, transform, twiddles
+from fxd.vectors.registers import LANES
 
 
 @pytest.mark.parametrize("size", [4, 8, 64, 128, 256, 512, 1024, 2048, 4096])
