@@ -16,7 +16,7 @@ from fxd.engines.tcn import TcnModel
 from fxd.vectors.memory import aligned
 
 
-class CompiledNetwork:
+class RestingNetwork:
     """A model, compiled, and what a stream of it remembers after silence."""
 
     def __init__(self, model: TcnModel) -> None:
@@ -27,7 +27,7 @@ class CompiledNetwork:
         self.kernel(np.zeros((1, self.heard), np.float32), self.weights, self.memory, self.plan, 0)
 
 
-compiled = lru_cache(maxsize=4)(CompiledNetwork)
+resting = lru_cache(maxsize=4)(RestingNetwork)
 """One for each model: streams share it, as nothing in it changes. Models are told apart as objects."""
 
 
@@ -35,7 +35,7 @@ class TcnStream:
     """A network on every channel of a signal, each a stream of its own; resampled where the rates differ."""
 
     def __init__(self, model: TcnModel, sample_rate: int, channels: int) -> None:
-        self.network = compiled(model)
+        self.network = resting(model)
         self.memory = aligned(channels, self.network.memory.shape[1])
         self.memory[:] = self.network.memory
         self.heard = self.network.heard

@@ -7,7 +7,6 @@ from typing import Any, Literal
 from fxd.config import SaturatorSettings
 from fxd.engines.engine import Engine
 from fxd.engines.tcn import Tcn, TcnModel
-from fxd.insight.bench.kernels import kernel_path
 from fxd.insight.bench.subjects import Subject
 from fxd.store.records import EngineName
 
@@ -94,6 +93,16 @@ def path_of(engine: Any) -> str:
     """Which code an engine runs: library and version, and the processor's vectors where that is known."""
     path: str = getattr(engine, "path", "")
     return path or kernel_path()
+
+
+def kernel_path() -> str:
+    """Numba's version and the vectors that fxd's own kernels are made of."""
+    # Imported here: a process that measures a rival's memory must not hold Numba.
+    import numba
+
+    from fxd.vectors.registers import LANES
+
+    return f"Numba {numba.__version__}, {LANES} lanes" if LANES > 1 else f"Numba {numba.__version__}, scalar"
 
 
 def all_contenders(subjects: Mapping[str, Subject], saturator: SaturatorSettings) -> list[Contender]:
