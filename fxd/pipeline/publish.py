@@ -11,7 +11,7 @@ else.
 
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import count
@@ -24,17 +24,13 @@ from fxd.pipeline.archive import to_done, to_failed
 from fxd.pipeline.claims import Claim
 from fxd.pipeline.files import (
     display,
-    fitted,
     make_folder,
-    numbered,
     place,
-    split_name,
     sync_folders,
-    usable_folder,
 )
 from fxd.pipeline.job import DRY_STEM, Outcome
-from fxd.pipeline.manifests import Manifests, Names
-from fxd.store.records import EngineName, Environment, Example, Run, Step
+from fxd.pipeline.names import Manifests, Names, OutputNames
+from fxd.store.records import Environment, Example, Run, Step
 from fxd.store.store import Store
 from fxd.training.dataset import dry_path, subset_of
 
@@ -77,7 +73,7 @@ class Publisher:
     outbox: Path
 
     def __post_init__(self) -> None:
-        self.manifests = Manifests(self.attempts)
+        self.names = OutputNames(self.outbox, Manifests(self.attempts), self.owner_of)
 
     @property
     def attempts(self) -> Path:
@@ -117,11 +113,13 @@ class Publisher:
         holders = {name: one.outcome.sha256 for one in group for name in one.names.values()}
         chosen: dict[str, Names] = {}
         for finished in nameless:
-            names = self.choose_names(finished.claim, finished.outcome, holders)
-            holders |= dict.fromkeys(names.values(), finished.outcome.sha256)
-            chosen[finished.claim.id] = names
+            claim, sha256 = finished.claim, finished.outcome.sha256
+            engines = [result.engine for result in finished.outcome.results]
+            names = self.names.choose(claim.id, claim.relative, engines, sha256, holders)
+            holders |= dict.fromkeys(names.values(), sha256)
+            chosen[claim.id] = names
         if chosen:
-            self.manifests.write(chosen)
+            self.names.manifests.write(chosen)
         for finished in nameless:
             finished.names = chosen[finished.claim.id]
 
@@ -218,7 +216,7 @@ class Publisher:
         """Remove what is left of all attempts at a run, with the names that it chose."""
         for folder in self.attempts_of(run_id):
             shutil.rmtree(folder)
-        self.manifests.forget(run_id)
+        self.names.manifests.forget(run_id)
 
     def remove_strays(self) -> None:
         """Remove the attempts at recorded runs, and those that nobody can be at any more."""
@@ -228,41 +226,19 @@ class Publisher:
                 is_old = time.time() - path.stat().st_mtime > STRAY_SECONDS
                 if path.is_dir() and (is_old or self.store.has_run(run_id)):
                     shutil.rmtree(path)
-                elif is_old and path not in self.manifests.files:
+                elif is_old and path not in self.names.manifests.files:
                     path.unlink()
-        for run_id in list(self.manifests.chosen):
+        for run_id in list(self.names.manifests.chosen):
             if self.store.has_run(run_id):
-                self.manifests.forget(run_id)
+                self.names.manifests.forget(run_id)
 
-    def choose_names(self, claim: Claim, outcome: Outcome, holders: Mapping[PurePath, str]) -> Names:
-        """Where the outputs go below the outbox, by engine.
-
-        `riff.wav` gives `riff.dsp.wav`; if another content has that name, `riff.2.dsp.wav`, and so on.
-        `holders` are the names that runs of the same group have chosen, with the SHA-256 of their inputs.
-        """
-        for names in self.manifests.names_of(claim.id):
-            owners = {holders.get(name, self.store.output_owner(self.text(name))) for name in names.values()}
-            # Not recorded means that this run put it there before a crash; recorded for another content means
-            # that the name was lost meanwhile.
-            if owners <= {None, outcome.sha256}:
-                return names
-        engines: list[EngineName] = [result.engine for result in outcome.results]
-        relative = usable_folder(self.outbox, claim.relative.parent) / claim.relative.name
-
-        def is_taken(name: PurePath) -> bool:
-            return self.is_taken(name, outcome.sha256, holders)
-
-        return choose_names(relative, engines, is_taken)
+    def owner_of(self, name: PurePath) -> str | None:
+        """SHA-256 of the input that an output was made from, as far as runs are recorded."""
+        return self.store.output_owner(self.text(name))
 
     def has_chosen_names(self, claim: Claim) -> bool:
         """Whether publishing has begun, so that outputs may be visible that no run is recorded for."""
-        return bool(self.manifests.names_of(claim.id))
-
-    def is_taken(self, name: PurePath, sha256: str, holders: Mapping[PurePath, str]) -> bool:
-        """Whether `name` in the outbox is somebody else's: not made from the same content, or not by us."""
-        if name in holders:
-            return holders[name] != sha256
-        return (self.outbox / name).exists() and self.store.output_owner(self.text(name)) != sha256
+        return bool(self.names.manifests.names_of(claim.id))
 
     def dry_path(self, outcome: Outcome) -> Path:
         return dry_path(self.settings.dataset, outcome.content_sha256, outcome.dry_suffix)
@@ -307,16 +283,6 @@ class Publisher:
             results=tuple(results),
             steps=(*claim.steps, Step(finished_at, "recorded")),
         )
-
-
-def choose_names(relative: PurePath, engines: Sequence[str], is_taken: Callable[[PurePath], bool]) -> Names:
-    """The first numbered names, one an engine, of which none is taken."""
-    stem, _ = split_name(relative.name)
-    for candidate in numbered(stem):
-        names = {engine: relative.parent / fitted(candidate, f".{engine}.wav") for engine in engines}
-        if not any(is_taken(name) for name in names.values()):
-            return names
-    raise AssertionError("numbered names never end")
 
 
 def check_outputs(finished: Finished) -> None:
