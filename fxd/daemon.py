@@ -239,7 +239,7 @@ class Daemon:
             reason=self.paused_because,
             processing=[
                 {"file": work.claim.file, "audio_seconds": slot.done_seconds, "seconds": now - slot.started}
-                for slot, work in self.dispatcher.under_way()
+                for slot, work in self.dispatcher.crew.under_way()
             ],
             waiting=self.dispatcher.queue_length,
             done=self.dispatcher.done,
@@ -254,9 +254,9 @@ class Daemon:
         """Finish what can be finished in a few seconds, give back the rest."""
         deadline = time.monotonic() + SHUTDOWN_SECONDS
         self.retrainer.stop()
-        if working := self.dispatcher.working:
+        if working := self.dispatcher.crew.working:
             logger.info("ending once {} files are finished; Ctrl-C again ends at once", working)
-        while self.dispatcher.working and time.monotonic() < deadline:
+        while self.dispatcher.crew.working and time.monotonic() < deadline:
             self.dispatcher.listen()
             self.tell("stopping")
             wait_for_news(self.slots, TICK_SECONDS)

@@ -8,47 +8,28 @@ paid once (`fxd.pipeline.publish`).
 import errno
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path, PurePath
 
 from loguru import logger
 
 from fxd.pipeline.archive import LateWrites
 from fxd.pipeline.claims import Claim, Claims
+from fxd.pipeline.crew import Crew, Work
 from fxd.pipeline.files import display
 from fxd.pipeline.inbox import Inbox
 from fxd.pipeline.job import Job
 from fxd.pipeline.publish import Finished, Publisher, Unfinished
-from fxd.pipeline.workers import Death, Done, Ending, Fault, Slot, Task, Trouble
+from fxd.pipeline.workers import Death, Done, Fault, Slot, Trouble
 from fxd.store.records import Result, Run
 
 DEATHS_ALLOWED = 2
 CUT_OFF_PATIENCE = 10.0
 """A file that is cut off is looked at again after this many settle times: its writer may go on."""
 
-AHEAD_FILES = 8
-AHEAD_BYTES = 2_000_000
-"""A worker is given files ahead while it has fewer than these. More would only wait where another could work."""
-
 GATHER_SECONDS = 0.2
 GROUP_FILES = 64
 """What has ended waits this long for company, or until so many have come, while others are still at work."""
-
-
-@dataclass
-class Work:
-    """An attempt and, once it ended, how."""
-
-    claim: Claim
-    task: Task
-    has_begun: bool = False
-    ended: float = 0.0
-    """Monotonic seconds."""
-    ending: Ending | None = None
-    finished: Finished | None = None
-    """On its way out, once it ended well."""
 
 
 class Dispatcher:
@@ -71,9 +52,8 @@ class Dispatcher:
         self.late_writes = late_writes
         self.claims = claims
         self.publisher = publisher
-        self.slots = slots
+        self.crew = Crew(slots)
         self.make_job = make_job
-        self.busy: dict[Slot, deque[Work]] = {slot: deque() for slot in slots}
         self.waiting: deque[Claim] = deque()
         self.ended: list[Work] = []
         self.recorded: list[tuple[Claim, Run]] = []
@@ -100,53 +80,28 @@ class Dispatcher:
 
     @property
     def is_at_work(self) -> bool:
-        return bool(self.working or self.waiting or self.ended or self.recorded)
-
-    @property
-    def working(self) -> int:
-        """How many files the workers have."""
-        return sum(map(len, self.busy.values()))
+        return bool(self.crew.working or self.waiting or self.ended or self.recorded)
 
     @property
     def queue_length(self) -> int:
         return len(self.waiting) + len(self.inbox.candidates)
 
-    def under_way(self) -> Iterator[tuple[Slot, Work]]:
-        """What each worker is at."""
-        for slot, works in self.busy.items():
-            if works:
-                yield slot, works[0]
-
     def listen(self) -> None:
         """Hear what the workers say; never raises for the machine's trouble."""
-        for slot, works in self.busy.items():
-            slot.enforce()
-            while (ending := slot.listen()) is not None:
-                work = works.popleft()
-                note_start(work)
-                work.ending, work.ended = ending, time.monotonic()
-                self.ended.append(work)
-            if works:
-                note_start(works[0])
+        self.ended += self.crew.ended()
 
     def assign(self) -> None:
         """Give the workers files, the idle first: what waits first, then what is complete in the inbox."""
-        while slots := [slot for slot in self.slots if self.has_room(slot)]:
+        while (slot := self.crew.next_slot()) is not None:
             claim = self.waiting.popleft() if self.waiting else self.claim_next()
             if claim is None:
                 return
             try:
-                self.begin(min(slots, key=self.load), claim)
+                job = self.make_job(claim.source, self.publisher.attempt_folder(claim))
+                self.crew.give(slot, claim, job)
             except BaseException:
                 self.waiting.appendleft(claim)
                 raise
-
-    def has_room(self, slot: Slot) -> bool:
-        return slot.is_able and len(self.busy[slot]) < AHEAD_FILES and self.load(slot) < AHEAD_BYTES
-
-    def load(self, slot: Slot) -> int:
-        """Bytes that a worker has before it."""
-        return sum(work.claim.signature[0] for work in self.busy[slot])
 
     def claim_next(self) -> Claim | None:
         while (candidate := self.inbox.next_complete()) is not None:
@@ -162,10 +117,6 @@ class Dispatcher:
             if claim is not None:
                 return claim
         return None
-
-    def begin(self, slot: Slot, claim: Claim) -> None:
-        job = self.make_job(claim.source, self.publisher.attempt_folder(claim))
-        self.busy[slot].append(Work(claim, slot.submit(job)))
 
     def settle(self, at_once: bool = False) -> None:
         """Do what the endings ask for. What has ended waits for company, unless it is to be `at_once`."""
@@ -191,7 +142,7 @@ class Dispatcher:
         if not self.ended:
             return False
         waited = time.monotonic() - self.ended[0].ended
-        return not self.working or waited >= GATHER_SECONDS or len(self.ended) >= GROUP_FILES
+        return not self.crew.working or waited >= GATHER_SECONDS or len(self.ended) >= GROUP_FILES
 
     def count(self, work: Work) -> None:
         self.ended.remove(work)
@@ -296,10 +247,8 @@ class Dispatcher:
 
     def give_all_back(self) -> None:
         """End what is under way, and leave the inbox as if it had never begun."""
-        works = [*self.ended, *(work for works in self.busy.values() for work in works)]
+        works = [*self.ended, *self.crew.dismiss()]
         claims = [*self.waiting, *(work.claim for work in works)]
-        for slot in self.slots:
-            slot.close()
         for claim in claims:
             if claim.is_gone() or self.publisher.has_chosen_names(claim):
                 continue  # it may be half published: the next start completes it, under the same names
@@ -308,17 +257,6 @@ class Dispatcher:
             logger.info("{}: given back", display(final.relative_to(self.inbox.root)))
         self.waiting.clear()
         self.ended.clear()
-        for given in self.busy.values():
-            given.clear()
-
-
-def note_start(work: Work) -> None:
-    """Note in the journal, once, that the worker has begun."""
-    if work.task.began_at is not None and not work.has_begun:
-        work.has_begun = True
-        # Where the journal cannot be written, the publishing that follows meets the same trouble and tells it.
-        with suppress(OSError):
-            work.claim.note("started", f"model {work.task.job.model.parent.name}", work.task.began_at)
 
 
 def summary(run: Run) -> str:

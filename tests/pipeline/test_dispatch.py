@@ -13,7 +13,8 @@ from fxd.config import SaturatorSettings, load_settings
 from fxd.home import make_home
 from fxd.pipeline import dispatch
 from fxd.pipeline.claims import Claim, Claims
-from fxd.pipeline.dispatch import AHEAD_BYTES, AHEAD_FILES, Dispatcher
+from fxd.pipeline.crew import AHEAD_BYTES, AHEAD_FILES
+from fxd.pipeline.dispatch import Dispatcher
 from fxd.pipeline.job import Job
 from fxd.pipeline.publish import Unfinished
 from fxd.pipeline.workers import Done, Ending, Fault, Task, Trouble
@@ -85,7 +86,7 @@ def drop(root: Path, dispatcher: Dispatcher) -> Callable[..., None]:
 
 def end_well(dispatcher: Dispatcher, hand: Hand) -> None:
     """Let a slot make what its oldest task asks for."""
-    (work,) = (works[0] for slot, works in dispatcher.busy.items() if slot is hand)
+    (work,) = (works[0] for slot, works in dispatcher.crew.busy.items() if slot is hand)
     shutil.rmtree(work.task.job.attempt)
     hand.endings.append(Done(finish(dispatcher.publisher, work.claim).outcome))
 
