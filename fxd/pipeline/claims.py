@@ -60,11 +60,11 @@ class Claim:
         self.note_all([Step(at or datetime.now(UTC), name, detail)])
 
     def note_all(self, steps: Sequence[Step]) -> None:
-        """Write several steps into the journal."""
-        self.steps += steps
+        """Write several steps into the journal. Raises OSError, and knows of none of them then."""
         if self.has_journal:
             with (self.folder / JOURNAL).open("a", encoding="utf-8") as journal:
                 journal.writelines(journal_line(step) for step in steps)
+        self.steps += steps
 
     def is_gone(self) -> bool:
         """Whether somebody removed the claimed file."""

@@ -91,7 +91,7 @@ class Crew:
 def note_start(work: Work) -> None:
     """Note in the journal, once, that the worker has begun."""
     if work.task.began_at is not None and not work.has_begun:
-        work.has_begun = True
         # Where the journal cannot be written, the publishing that follows meets the same trouble and tells it.
         with suppress(OSError):
             work.claim.note("started", f"model {work.task.job.model.parent.name}", work.task.began_at)
+            work.has_begun = True

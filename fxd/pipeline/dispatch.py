@@ -221,9 +221,9 @@ class Dispatcher:
         """Quarantine a file, unless it is cut off and its writer may go on."""
         # Without the inode: where there are no hard links, what is given back is a copy.
         if cut_off and self.cut_off.get(claim.relative) != claim.signature[:2]:
-            self.cut_off[claim.relative] = claim.signature[:2]
             patience = CUT_OFF_PATIENCE * self.inbox.settings.settle_seconds
             self.give_back(claim, patience)
+            self.cut_off[claim.relative] = claim.signature[:2]
             logger.warning("{}: {}; waiting {:.0f} s for the rest", claim.file, reason, patience)
         else:
             self.quarantine(claim, reason)

@@ -12,12 +12,12 @@ from finishing import finish, make_dispatcher, make_publisher
 from fxd.config import SaturatorSettings, load_settings
 from fxd.home import make_home
 from fxd.pipeline import dispatch
-from fxd.pipeline.claims import Claim, Claims
+from fxd.pipeline.claims import JOURNAL, Claim, Claims
 from fxd.pipeline.crew import AHEAD_BYTES, AHEAD_FILES
 from fxd.pipeline.dispatch import Dispatcher
 from fxd.pipeline.job import Job
 from fxd.pipeline.publish import Unfinished
-from fxd.pipeline.workers import Done, Ending, Fault, Task, Trouble
+from fxd.pipeline.workers import Death, Done, Ending, Fault, Task, Trouble
 from fxd.store.store import open_store
 
 
@@ -190,6 +190,51 @@ def test_a_file_that_the_disk_failed_waits_while_bad_and_good_ones_come_to_their
     assert outputs(root) == {"good.dsp.wav", "good.tcn.wav"}
     assert (root / "inbox" / "failed" / "bad.wav").exists()
     assert (dispatcher.done, dispatcher.failed, dispatcher.settled) == (1, 1, 3)
+
+
+def test_a_death_counts_once_however_often_the_disk_refuses_to_note_it(
+    dispatcher: Dispatcher, hands: list[Hand], drop: Callable[..., None], root: Path
+) -> None:
+    drop("a.wav")
+    dispatcher.assign()
+    dispatcher.listen()
+    journal = hands[0].tasks[0].job.source.parent / JOURNAL
+    kept = journal.rename(root / "journal")
+    journal.mkdir()
+    hands[0].endings.append(Death("its worker process died"))
+    dispatcher.listen()
+    for _ in range(2):
+        with pytest.raises(OSError, match="directory"):
+            dispatcher.settle()
+    journal.rmdir()
+    kept.rename(journal)
+    dispatcher.settle()
+    assert [claim.file for claim in dispatcher.waiting] == ["a.wav"]
+    assert not (root / "inbox" / "failed").exists() or not list((root / "inbox" / "failed").iterdir())
+
+
+def test_a_cut_off_file_is_waited_for_also_where_giving_it_back_failed_once(
+    dispatcher: Dispatcher,
+    hands: list[Hand],
+    drop: Callable[..., None],
+    root: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    drop("a.wav")
+    dispatcher.assign()
+    hands[0].endings.append(Fault("it is cut off", cut_off=True))
+    dispatcher.listen()
+
+    def fail(*_: object) -> None:
+        raise OSError("the share is gone")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Claims, "give_back", fail)
+        with pytest.raises(OSError, match="share"):
+            dispatcher.settle()
+    dispatcher.settle()
+    assert (root / "inbox" / "a.wav").exists()
+    assert dispatcher.failed == 0
 
 
 def test_an_end_gives_back_what_was_given_ahead(
