@@ -126,7 +126,7 @@ class Dispatcher:
         whole = []
         troubles = []
         for work in list(self.ended):
-            if isinstance(work.ending, Done) and not work.claim.changed():
+            if isinstance(work.ending, Done) and (is_on_its_way_out(work) or not work.claim.changed()):
                 whole.append(work)
                 continue
             if isinstance(work.ending, Trouble):
@@ -257,6 +257,11 @@ class Dispatcher:
             logger.info("{}: given back", display(final.relative_to(self.inbox.root)))
         self.waiting.clear()
         self.ended.clear()
+
+
+def is_on_its_way_out(work: Work) -> bool:
+    """Whether outputs of it may be visible: then they are recorded, and what changed since is late writing."""
+    return work.finished is not None and bool(work.finished.names)
 
 
 def summary(run: Run) -> str:

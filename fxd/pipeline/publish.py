@@ -12,6 +12,7 @@ else.
 import shutil
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import count
@@ -220,8 +221,8 @@ class Publisher:
 
     def remove_strays(self) -> None:
         """Remove the attempts at recorded runs, and those that nobody can be at any more."""
-        if self.attempts.is_dir():
-            for path in self.attempts.iterdir():
+        for path in self.attempts.iterdir() if self.attempts.is_dir() else ():
+            with suppress(FileNotFoundError):  # `fxd process` has just removed it itself
                 run_id = path.name.split(".")[0]
                 is_old = time.time() - path.stat().st_mtime > STRAY_SECONDS
                 if path.is_dir() and (is_old or self.store.has_run(run_id)):

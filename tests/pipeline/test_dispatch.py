@@ -18,7 +18,7 @@ from fxd.pipeline.dispatch import Dispatcher
 from fxd.pipeline.job import Job
 from fxd.pipeline.publish import Unfinished
 from fxd.pipeline.workers import Death, Done, Ending, Fault, Task, Trouble
-from fxd.store.store import open_store
+from fxd.store.store import StoreUnavailable, open_store
 
 
 class Hand:
@@ -235,6 +235,34 @@ def test_a_cut_off_file_is_waited_for_also_where_giving_it_back_failed_once(
     dispatcher.settle()
     assert (root / "inbox" / "a.wav").exists()
     assert dispatcher.failed == 0
+
+
+def test_a_file_that_changes_when_its_outputs_are_visible_is_recorded_and_then_processed_anew(
+    dispatcher: Dispatcher,
+    hands: list[Hand],
+    drop: Callable[..., None],
+    root: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    drop("a.wav")
+    dispatcher.assign()
+    source = hands[0].tasks[0].job.source
+    end_well(dispatcher, hands[0])
+    dispatcher.listen()
+
+    def be_locked(*_: object) -> None:
+        raise StoreUnavailable("it is locked")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(dispatcher.publisher.store, "record_runs", be_locked)
+        with pytest.raises(StoreUnavailable):
+            dispatcher.settle()
+    with source.open("ab") as late:
+        late.write(b"more")
+    dispatcher.settle()
+    assert outputs(root) == {"a.dsp.wav", "a.tcn.wav"}
+    assert dispatcher.publisher.store.output_owner("a.dsp.wav") is not None
+    assert dispatcher.late_writes.returned(root / "inbox") == [root / "inbox" / "a.wav"]
 
 
 def test_an_end_gives_back_what_was_given_ahead(
