@@ -23,19 +23,9 @@ from fxd.pipeline.dispatch import DEATHS_ALLOWED, summary
 from fxd.pipeline.files import display
 from fxd.pipeline.follower import has_spare_core
 from fxd.pipeline.inbox import signature
-from fxd.pipeline.job import Job
+from fxd.pipeline.job import Death, Done, Ending, Fault, Job, Trouble
 from fxd.pipeline.publish import ATTEMPTS, Finished, Publisher
-from fxd.pipeline.workers import (
-    CompilingNotice,
-    Death,
-    Done,
-    Ending,
-    Fault,
-    Limits,
-    Slot,
-    Trouble,
-    wait_for_news,
-)
+from fxd.pipeline.workers import CompilingNotice, Limits, Slot, wait_for_news
 from fxd.store.records import Run
 from fxd.store.store import open_store
 from fxd.training.models import weights_path

@@ -10,9 +10,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from fxd.pipeline.claims import Claim
-from fxd.pipeline.job import Job
+from fxd.pipeline.job import Ending, Job
 from fxd.pipeline.publish import Finished
-from fxd.pipeline.workers import Ending, Slot, Task
+from fxd.pipeline.workers import Slot, Task
 
 AHEAD_FILES = 8
 AHEAD_BYTES = 2_000_000

@@ -18,9 +18,9 @@ from fxd.pipeline.claims import Claim, Claims
 from fxd.pipeline.crew import Crew, Work
 from fxd.pipeline.files import display
 from fxd.pipeline.inbox import Inbox
-from fxd.pipeline.job import Job
+from fxd.pipeline.job import Death, Done, Fault, Job, Trouble
 from fxd.pipeline.publish import Finished, Publisher, Unfinished
-from fxd.pipeline.workers import Death, Done, Fault, Slot, Trouble
+from fxd.pipeline.workers import Slot
 from fxd.store.records import Result, Run
 
 DEATHS_ALLOWED = 2

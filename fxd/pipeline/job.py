@@ -1,6 +1,7 @@
-"""What the daemon tells a worker, and hears from it. Neither needs an engine, so that the daemon loads none."""
+"""What the daemon tells a worker, and hears from it. None of it needs an engine, so that the daemon loads none."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from fxd.config import SaturatorSettings, Subtype
@@ -37,3 +38,52 @@ class Outcome:
     dry_suffix: str
     settings_hash: str
     results: tuple[Result, ...]
+
+
+@dataclass(frozen=True)
+class Ready:
+    """The worker has its engines loaded and compiled."""
+
+
+@dataclass(frozen=True)
+class Begun:
+    """The worker has turned to the next of its jobs."""
+
+    at: datetime
+
+
+@dataclass(frozen=True)
+class Reached:
+    seconds: float
+    """Of audio that is done."""
+
+
+@dataclass(frozen=True)
+class Done:
+    outcome: Outcome
+
+
+@dataclass(frozen=True)
+class Fault:
+    """The file is to blame."""
+
+    reason: str
+    cut_off: bool = False
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """The machine is to blame: a disk, a share, a model that cannot be read. The file waits."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Death:
+    """The worker died or was ended, or hit a bug: a second try tells whether the file is to blame."""
+
+    reason: str
+
+
+Ending = Done | Fault | Trouble | Death
+Message = Ready | Begun | Reached | Ending

@@ -23,7 +23,7 @@ from pathlib import Path
 import psutil
 
 from fxd.config import SaturatorSettings
-from fxd.pipeline.job import Job, Outcome
+from fxd.pipeline.job import Begun, Death, Done, Ending, Fault, Job, Message, Reached, Ready, Trouble
 
 STALL_SECONDS = 60.0
 """A worker that gets no further for this long hangs."""
@@ -42,55 +42,6 @@ class Limits:
     timeout_factor: float
     memory_limit_mb: int
     stall_seconds: float = STALL_SECONDS
-
-
-@dataclass(frozen=True)
-class Ready:
-    """The worker has its engines loaded and compiled."""
-
-
-@dataclass(frozen=True)
-class Begun:
-    """The worker has turned to the next of its jobs."""
-
-    at: datetime
-
-
-@dataclass(frozen=True)
-class Reached:
-    seconds: float
-    """Of audio that is done."""
-
-
-@dataclass(frozen=True)
-class Done:
-    outcome: Outcome
-
-
-@dataclass(frozen=True)
-class Fault:
-    """The file is to blame."""
-
-    reason: str
-    cut_off: bool = False
-
-
-@dataclass(frozen=True)
-class Trouble:
-    """The machine is to blame: a disk, a share, a model that cannot be read. The file waits."""
-
-    reason: str
-
-
-@dataclass(frozen=True)
-class Death:
-    """The worker died or was ended, or hit a bug: a second try tells whether the file is to blame."""
-
-    reason: str
-
-
-Ending = Done | Fault | Trouble | Death
-Message = Ready | Begun | Reached | Ending
 
 
 @dataclass

@@ -15,9 +15,9 @@ from fxd.pipeline import dispatch
 from fxd.pipeline.claims import JOURNAL, Claim, Claims
 from fxd.pipeline.crew import AHEAD_BYTES, AHEAD_FILES
 from fxd.pipeline.dispatch import Dispatcher
-from fxd.pipeline.job import Job
+from fxd.pipeline.job import Death, Done, Ending, Fault, Job, Trouble
 from fxd.pipeline.publish import Unfinished
-from fxd.pipeline.workers import Death, Done, Ending, Fault, Task, Trouble
+from fxd.pipeline.workers import Task
 from fxd.store.store import StoreUnavailable, open_store
 
 

@@ -15,8 +15,8 @@ import pytest
 import soundfile
 
 from fxd.config import SaturatorSettings
-from fxd.pipeline.job import Job
-from fxd.pipeline.workers import CompilingNotice, Death, Done, Ending, Fault, Limits, Slot, wait_for_news
+from fxd.pipeline.job import Death, Done, Ending, Fault, Job
+from fxd.pipeline.workers import CompilingNotice, Limits, Slot, wait_for_news
 
 DEADLINE_SECONDS = 120.0
 GENEROUS = Limits(timeout_factor=100, memory_limit_mb=8000)
