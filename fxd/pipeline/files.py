@@ -204,9 +204,3 @@ def write_text(final: Path, text: str) -> None:
     """`text` as UTF-8 in `final`, whole or not at all."""
     with whole_file(final) as temporary:
         temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
-
-
-def free_bytes(folder: Path) -> int:
-    """Bytes that can still be written below `folder`, which may not exist yet."""
-    existing = next(path for path in (folder, *folder.parents) if path.exists())
-    return shutil.disk_usage(existing).free

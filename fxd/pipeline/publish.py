@@ -216,7 +216,8 @@ class Publisher:
     def remove_attempts(self, run_id: str) -> None:
         """Remove what is left of all attempts at a run, with the names that it chose."""
         for folder in self.attempts_of(run_id):
-            shutil.rmtree(folder)
+            with suppress(FileNotFoundError):  # a daemon that starts just now removes it as a stray
+                shutil.rmtree(folder)
         self.names.manifests.forget(run_id)
 
     def remove_strays(self) -> None:

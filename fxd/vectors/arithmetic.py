@@ -1,4 +1,4 @@
-"""Arithmetic number by number, on vectors or tiles, all of one kind; each operation rounds once.
+"""Arithmetic number by number, on vectors or tiles, all of one kind.
 
 Of two vectors + - * / may be written as such: a kernel on vectors then reads as if it were for one signal.
 """
