@@ -15,6 +15,8 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from fxd.cores import usable_cores
+
 CONFIG_NAME = "config.toml"
 VARIABLE_PREFIX = "FXD_"
 HOME_VARIABLE = "FXD_HOME"
@@ -162,7 +164,7 @@ class Settings(BaseSettings):
 
     @property
     def worker_count(self) -> int:
-        return self.processing.workers or os.cpu_count() or 1
+        return self.processing.workers or len(usable_cores())
 
 
 def load_settings(home: Path) -> Settings:

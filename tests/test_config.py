@@ -1,5 +1,6 @@
 """Settings: defaults, the file, the environment, and errors that name key, value and remedy."""
 
+import os
 import tomllib
 from pathlib import Path
 
@@ -33,6 +34,13 @@ def test_paths_are_below_the_home_unless_absolute(tmp_path: Path) -> None:
     assert settings.paths.outbox == Path("/elsewhere")
     assert settings.logging.file == str(tmp_path / "db" / "fxd.log")
     assert settings.database_url == f"sqlite+pysqlite:///{tmp_path}/db/fxd.sqlite3"
+
+
+def test_there_is_a_worker_for_every_core_that_may_be_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {3, 5, 6}, raising=False)
+    assert load_settings(tmp_path).worker_count == 3
 
 
 def test_a_variable_overrides_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,12 +7,13 @@ It is at most a few blocks behind, so that memory stays flat, and an error of it
 caller had done the work itself: with the next block, or at the end.
 """
 
-import os
 import threading
 from collections.abc import Callable
 from queue import Queue
 from types import TracebackType
 from typing import Generic, Self, TypeVarTuple
+
+from fxd.cores import usable_cores
 
 DEPTH = 2
 """Items that may wait, beside the one that is worked on."""
@@ -21,9 +22,7 @@ Item = TypeVarTuple("Item")
 
 def has_spare_core(workers: int) -> bool:
     """Whether each of `workers` may have a second thread, and none of them has to wait for a core."""
-    if hasattr(os, "sched_getaffinity"):  # not on macOS and Windows
-        return 2 * workers <= len(os.sched_getaffinity(0))
-    return 2 * workers <= (os.cpu_count() or 1)
+    return 2 * workers <= len(usable_cores())
 
 
 class Follower(Generic[*Item]):

@@ -1,4 +1,4 @@
-"""What the daemon tells a worker, and hears from it. None of it needs an engine, so that the daemon loads none."""
+"""What the daemon tells a worker, and hears from it: no engine is needed for that, and the daemon loads none."""
 
 from dataclasses import dataclass
 from datetime import datetime

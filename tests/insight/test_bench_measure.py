@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from fxd.config import ConfigError, PathSettings, SaturatorSettings, Settings
+from fxd.cores import usable_cores
 from fxd.engines.engine import Array, Engine
 from fxd.engines.tcn import PRESETS
 from fxd.insight.bench import pairs, pinning
@@ -21,7 +22,6 @@ from fxd.insight.bench.measure import frugal, live_entries, ready
 from fxd.insight.bench.memory import measure_memory
 from fxd.insight.bench.outputs import measure_outputs
 from fxd.insight.bench.pairs import measure_pair
-from fxd.insight.bench.pinning import cores
 from fxd.insight.bench.rotation import Runner, rotate, signal_for
 from fxd.insight.bench.rows import EXACT_DB, error_db, ratios, speed_row
 from fxd.insight.bench.subjects import Subject, choose_subjects, labels, untrained
@@ -179,10 +179,10 @@ def test_two_workers_are_measured_against_one_where_there_are_two_cores(
     runners: list[Runner], sound: Array, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On a machine with one core, that one is given twice."""
-    work, core = [runners[1].contender], cores()[-1]
-    monkeypatch.setattr(pairs, "cores", lambda: [core])
+    work, core = [runners[1].contender], usable_cores()[-1]
+    monkeypatch.setattr(pairs, "usable_cores", lambda: [core])
     assert measure_pair(work, sound, 2) is None
-    monkeypatch.setattr(pairs, "cores", lambda: [core, core])
+    monkeypatch.setattr(pairs, "usable_cores", lambda: [core, core])
     measured = measure_pair(work, sound, 2)
     assert measured is not None
     assert measured["n"] == 2
@@ -191,7 +191,7 @@ def test_two_workers_are_measured_against_one_where_there_are_two_cores(
 
 def test_a_worker_that_dies_is_told(runners: list[Runner], sound: Array) -> None:
     broken = replace(runners[1].contender, settings=SaturatorSettings(antialias="none", tone_hz=30_000))
-    with pytest.raises(ChildProcessError, match="died"), pairs.worker(cores()[-1], [broken], sound):
+    with pytest.raises(ChildProcessError, match="died"), pairs.worker(usable_cores()[-1], [broken], sound):
         pass
 
 
@@ -219,7 +219,7 @@ def test_a_contender_that_cannot_work_is_left_out_with_the_reason(nano: Subject,
 def test_one_core_and_one_thread_are_taken_and_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
     pinned: list[list[int]] = []
     threads: list[int] = []
-    monkeypatch.setattr(pinning, "cores", lambda: [3, 5])
+    monkeypatch.setattr(pinning, "usable_cores", lambda: [3, 5])
     monkeypatch.setattr(pinning, "pin", pinned.append)
     monkeypatch.setattr(torch, "get_num_threads", lambda: 7)
     monkeypatch.setattr(torch, "set_num_threads", threads.append)
@@ -230,10 +230,10 @@ def test_one_core_and_one_thread_are_taken_and_given_back(monkeypatch: pytest.Mo
 
 
 def test_pinning_moves_this_process() -> None:
-    before = cores()
+    before = usable_cores()
     try:
         pinning.pin(before[:1])
-        assert cores() == before[:1]
+        assert usable_cores() == before[:1]
     finally:
         pinning.pin(before)
 

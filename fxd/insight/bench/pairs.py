@@ -8,10 +8,11 @@ from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from typing import Any
 
+from fxd.cores import usable_cores
 from fxd.engines.engine import Array
 from fxd.insight.bench.contenders import Contender
 from fxd.insight.bench.figures import figure
-from fxd.insight.bench.pinning import cores, pin
+from fxd.insight.bench.pinning import pin
 from fxd.insight.bench.rotation import Runner, signal_for
 
 LEAST_SECONDS = 0.3
@@ -25,7 +26,7 @@ def measure_pair(contenders: Sequence[Contender], sound: Array, repetitions: int
 
     Alone and together take turns. Each process runs all `contenders` on `sound` [2, frames].
     """
-    available = cores()
+    available = usable_cores()
     if len(available) < 2:
         return None
     ratios = []

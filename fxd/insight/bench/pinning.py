@@ -5,12 +5,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-
-def cores() -> list[int]:
-    """The cores that this process may use; where the system does not tell, as many numbers as there are cores."""
-    if hasattr(os, "sched_getaffinity"):
-        return sorted(os.sched_getaffinity(0))
-    return list(range(os.cpu_count() or 1))
+from fxd.cores import usable_cores
 
 
 @contextmanager
@@ -20,7 +15,7 @@ def one_core() -> Iterator[None]:
     The last, as the first is where a system has most of its own work. PyTorch must be imported by then if it
     is used at all. Nothing else that is timed starts threads: onnxruntime is told so in its session.
     """
-    before = cores()
+    before = usable_cores()
     torch = sys.modules.get("torch")
     threads = torch.get_num_threads() if torch else 0
     try:
