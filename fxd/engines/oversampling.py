@@ -29,14 +29,16 @@ give -110 to -150 dB on recordings, and the worst settings found, a tone of 20 H
 
 Sources: Crochiere and Rabiner, "Multirate Digital Signal Processing", 1983; for moving a recursion to the low
 rate: Martinez and Parks, "A class of infinite-duration impulse response digital filters for sampling rate
-reduction", 1979; for beta from the attenuation: Kaiser, 1974.
+reduction", 1979; for beta from the attenuation: Kaiser, 1974; for the Butterworth low-pass and the bilinear
+transform: Oppenheim and Schafer, "Discrete-Time Signal Processing", 2010, section 7.2. The few lines of design
+are written out here, as importing SciPy's would double the time in which a worker gets ready.
 """
 
-from math import pi
+from cmath import rect
+from math import pi, prod, tan
 from typing import NamedTuple
 
 import numpy as np
-from scipy.signal import butter, firwin, kaiser_beta
 
 from fxd.config import SaturatorSettings
 from fxd.engines.engine import Array
@@ -94,7 +96,20 @@ def oversampling(sample_rate: int) -> int:
 
 def interpolator(factor: int) -> DoubleArray:
     """h at the high rate's instants, [TAPS * factor], symmetric: 1 in sum, near 1 / factor for each phase."""
-    return np.asarray(firwin(TAPS * factor, 1 / factor, window=("kaiser", kaiser_beta(ATTENUATION_DB))))
+    time = np.arange(TAPS * factor) - (TAPS * factor - 1) / 2
+    taps = np.sinc(time / factor) * np.kaiser(TAPS * factor, 0.1102 * (ATTENUATION_DB - 8.7))
+    return np.asarray(taps / taps.sum())
+
+
+def butterworth(tone_hz: float, sample_rate: float) -> tuple[list[complex], float]:
+    """A low-pass of order 4: its two poles above the real axis, whose mirror images are the others, and its gain.
+
+    The bilinear transform of a Butterworth low-pass has all four zeros at half the rate.
+    """
+    edge = tan(pi * tone_hz / sample_rate)
+    analog = [-edge * rect(1, pi * angle / 8) for angle in (-3, -1)]
+    gain = edge**4 / prod(abs(1 - pole) ** 2 for pole in analog)
+    return [(1 + pole) / (1 - pole) for pole in analog], gain
 
 
 def at_low_rate(tone_hz: float, high_rate: int, factor: int) -> tuple[DoubleArray, Poles]:
@@ -107,11 +122,10 @@ def at_low_rate(tone_hz: float, high_rate: int, factor: int) -> tuple[DoubleArra
             f"tone_hz = {tone_hz:g} is not below half the sample rate ({high_rate / 2:g} Hz): "
             'lower [saturator] tone_hz or use antialias = "on"'
         )
-    _, poles, gain = butter(4, tone_hz, fs=high_rate, output="zpk")
-    # The bilinear transform of a Butterworth low-pass has all four zeros at half the rate.
+    poles, gain = butterworth(tone_hz, high_rate)
     fir = gain * np.array([1.0, 4.0, 6.0, 4.0, 1.0])
     pairs = []
-    for pole in poles[poles.imag > 0]:
+    for pole in poles:
         powers = pole ** np.arange(factor)
         low = pole**factor
         pairs.append(PolePair(abs(1 - low) ** 2, -2 * low.real, abs(low) ** 2))

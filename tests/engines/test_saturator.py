@@ -17,6 +17,7 @@ from scipy.signal import butter, fftconvolve, firwin, kaiser_beta, lfilter, sosf
 from fxd.config import SaturatorSettings
 from fxd.engines import settings_hash as versions
 from fxd.engines.engine import Array, render
+from fxd.engines.oversampling import butterworth, interpolator
 from fxd.engines.saturator import Saturator, oversampling
 from fxd.engines.settings_hash import settings_hash
 
@@ -62,6 +63,21 @@ def esr_db(target: npt.NDArray[np.floating], estimate: npt.NDArray[np.floating])
 
 def test_the_factor_brings_every_rate_to_352_khz() -> None:
     assert [oversampling(rate) for rate in RATES] == [64, 32, 32, 16, 16, 8, 8, 4, 4, 4, 4, 1]
+
+
+@pytest.mark.parametrize("factor", [4, 8, 64])
+def test_the_interpolator_is_the_one_that_scipy_designs(factor: int) -> None:
+    expected = firwin(36 * factor, 1 / factor, window=("kaiser", kaiser_beta(100)))
+    np.testing.assert_allclose(interpolator(factor), expected, rtol=0, atol=1e-15)
+
+
+@pytest.mark.parametrize("rate", [8000, 352_800, 512_000])
+@pytest.mark.parametrize("tone_hz", [20, 3999])
+def test_the_tone_filter_is_the_one_that_scipy_designs(tone_hz: float, rate: int) -> None:
+    _, expected, expected_gain = butter(4, tone_hz, fs=rate, output="zpk")
+    poles, gain = butterworth(tone_hz, rate)
+    np.testing.assert_allclose(poles, expected[expected.imag > 0], rtol=0, atol=1e-14)
+    assert gain == pytest.approx(expected_gain, rel=1e-12)
 
 
 @rates
@@ -200,6 +216,13 @@ def test_after_a_sound_it_comes_to_rest_exactly(antialias: str, rate: int) -> No
     assert not stream.memories[
         0
     ].state.any()  # nor does the state creep on among the denormal numbers, which are slow
+
+
+def test_numbers_too_small_to_hear_are_silence() -> None:
+    stream = Saturator(SaturatorSettings()).stream(44_100, 1)
+    fade = np.geomspace(9e-21, 1e-45, 4000, dtype=np.float32)[None]
+    assert not stream.process(fade).any()
+    assert not stream.memories[0].dry.any()
 
 
 @modes
