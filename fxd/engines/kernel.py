@@ -30,6 +30,7 @@ import numpy.typing as npt
 from numba.extending import overload
 
 from fxd.compiler import njit
+from fxd.engines.denormals import audible
 from fxd.engines.engine import Array
 from fxd.vectors.arithmetic import add, tanh
 from fxd.vectors.memory import broadcast_rows, load_rows, store_rows, zeros
@@ -354,7 +355,7 @@ def network_kernel(sizes: tuple[ArraySize, ...]) -> Callable[[Array, Array, Arra
             for start in range(0, sound.shape[1], TILE):
                 frames = min(TILE, sound.shape[1] - start)
                 for t in range(frames):
-                    own[dry + t] = sound[channel, start + t]
+                    own[dry + t] = audible(sound[channel, start + t])
                 for t in range(frames, frames + SLACK):
                     own[dry + t] = 0
                 run_arrays(all_sizes, Work(weights, own, frames, now + start), 0, plan, 2)

@@ -35,6 +35,7 @@ from typing import Literal
 import numpy as np
 
 from fxd.compiler import njit
+from fxd.engines.denormals import audible
 from fxd.engines.engine import Array
 from fxd.vectors.arithmetic import fma, multiply
 from fxd.vectors.memory import aligned, load
@@ -104,12 +105,15 @@ def dot(taps: Array, row: int, source: Array, oldest: int) -> np.float32:
 def convolve(taps: Array, source: Array, ratio: tuple[int, int], clock: int, target: Array) -> None:
     """Fill `target`: frame k stands `clock + k * down` ticks after the first of `source`, `up` ticks a frame.
 
-    The clock runs as a source frame and a phase, for a division costs as much as half a dot product.
+    Denormal numbers in `source` become zero. The clock runs as a source frame and a phase, for a division costs
+    as much as half a dot product.
     """
     up, down = ratio
     whole, part = down // up, down % up
     rows, length = taps.shape[0] - 1, taps.shape[1]
     for channel in range(source.shape[0]):
+        for n in range(source.shape[1]):
+            source[channel, n] = audible(source[channel, n])
         oldest, phase = channel * source.shape[1] + clock // up - length + 1, clock % up
         for k in range(target.shape[1]):
             if rows == up:

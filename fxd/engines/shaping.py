@@ -28,6 +28,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fxd.compiler import njit
+from fxd.engines.denormals import audible
 from fxd.engines.engine import Array
 from fxd.engines.oversampling import BARE_TAPS, PAIRS, PHASES, REACH, TAPS, BarePlan, Plan
 from fxd.engines.recursion import DoubleArray, recurse
@@ -198,7 +199,9 @@ def run(plan: Plan, bias: Array, memory: Memory, position: int, clock: int, dry:
             rewind(memory.dry, position)
             rewind(memory.shares, position)
             position = PAST
-        memory.dry[0, position : position + frames] = dry[start : start + frames]
+        heard, part = memory.dry[0, position : position + frames], dry[start : start + frames]
+        for n in range(frames):
+            heard[n] = audible(part[n])
         rise(plan.rise, bias, memory.dry, position, memory.shaped, frames)
         fall(plan.fall, ZERO, memory.shaped, memory.shares, position, frames)
         memory.shaped[0, 0] = memory.shaped[0, frames]

@@ -1,3 +1,6 @@
+import os
+import subprocess
+import sys
 from functools import cache
 from pathlib import Path
 
@@ -13,6 +16,7 @@ import fxd.factory
 from fxd.engines.engine import Array, render
 from fxd.engines.inference import TcnStream
 from fxd.engines.kernel import TILE
+from fxd.engines.resampler import Resampler
 from fxd.engines.tcn import PRESETS, Architecture, LayerArray, Tcn, TcnModel, load_weights
 from fxd.training.network import Network
 
@@ -95,6 +99,32 @@ def test_block_size_does_not_change_a_bit(name: str, sizes: list[int]) -> None:
     assert np.array_equal(in_blocks(TcnStream(model(name), 48_000, 1), dry, sizes), whole)
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="names processors of x86-64")
+@pytest.mark.parametrize(("processor", "names"), [("znver3", ["odd", "compact"]), ("generic", ["odd"])])
+def test_every_width_of_vectors_is_right(processor: str, names: list[str], tmp_path: Path) -> None:
+    """Eight lanes and one, whatever this processor has; both are right, so no width needs the other's bits."""
+    script = f"""
+import runpy
+tests = runpy.run_path({str(Path(__file__))!r})
+for name in {names}:
+    tests["check_a_width"](name)
+"""
+    changes = {
+        "NUMBA_CPU_NAME": processor,
+        "NUMBA_CPU_FEATURES": "",
+        "NUMBA_CACHE_DIR": str(tmp_path),  # the folder that is in use would grow with every run
+    }
+    subprocess.run([sys.executable, "-c", script], env={**os.environ, **changes}, check=True)
+
+
+def check_a_width(name: str) -> None:
+    dry = clip(0.15)
+    whole = TcnStream(model(name), 48_000, 1).process(dry)
+    assert esr_db(torch_output(model(name), dry), whole) < -115
+    sizes = [1, 0, 63, TILE + 1, 7]
+    assert np.array_equal(in_blocks(TcnStream(model(name), 48_000, 1), dry, sizes), whole)
+
+
 @settings(max_examples=20, deadline=None)
 @given(st.lists(st.integers(0, 3000), min_size=1, max_size=12).filter(any))
 def test_any_sequence_of_block_sizes_gives_the_same_bits(sizes: list[int]) -> None:
@@ -122,10 +152,48 @@ def test_an_output_depends_on_the_receptive_field_and_no_further(name: str) -> N
     assert last - 200 <= changed[-1] <= last
 
 
+@pytest.mark.parametrize("sample_rate", [48_000, 44_100])
+@pytest.mark.parametrize("name", ["standard", "odd"])
+def test_after_a_sound_it_comes_to_rest_exactly(name: str, sample_rate: int) -> None:
+    """It remembers no more than it can see, so nothing fades through denormal numbers, which are slow."""
+    stream = TcnStream(model(name), sample_rate, 1)
+    stream.process(clip(0.2))
+    stream.process(np.zeros((1, ARCHITECTURES[name].receptive_field + 1000), np.float32))
+    wet = stream.process(np.zeros((1, 5 * TILE), np.float32))
+    silent = TcnStream(model(name), sample_rate, 1)
+    silent.process(np.zeros((1, 1000), np.float32))
+    if sample_rate == 48_000:
+        assert np.ptp(wet) == 0
+        assert wet[0, 0] == silent.process(np.zeros((1, 1), np.float32))[0, 0]
+    else:  # the resampler's phases each have a rounding of their own
+        assert np.ptp(wet) < 1e-6 * np.abs(wet).max()
+
+
+def test_numbers_too_small_to_hear_are_silence() -> None:
+    """Denormal input, as a fade of another program may end in, takes many times as long on some processors."""
+    stream = TcnStream(model("compact"), 48_000, 1)
+    wet = stream.process(np.geomspace(9e-21, 1e-45, 4000, dtype=np.float32)[None])
+    assert np.ptp(wet) == 0
+    assert not denormals(stream.memory).any()
+
+
+def test_the_resampler_passes_no_denormal_numbers_on() -> None:
+    fade = np.geomspace(1e-10, 1e-45, 4000, dtype=np.float32)[None]
+    assert denormals(fade).any()
+    resampler = Resampler(44_100, 48_000, 1)
+    assert not denormals(resampler.process(fade)).any()
+    assert not denormals(resampler.history).any()
+
+
+def denormals(x: Array) -> npt.NDArray[np.bool_]:
+    return (x != 0) & (np.abs(x) < np.finfo(np.float32).tiny)
+
+
 def test_channels_are_streams_of_their_own() -> None:
-    dry = np.concatenate([clip(0.2), -0.3 * clip(0.2), np.zeros_like(clip(0.2))])
-    together = TcnStream(model("compact"), 48_000, 3).process(dry)
-    for channel in range(3):
+    gains = np.array([1, -0.3, 0, 0.01, -1, 0.5, 2, 0.1], np.float32)
+    dry = gains[:, None] * clip(0.2)
+    together = TcnStream(model("compact"), 48_000, len(gains)).process(dry)
+    for channel in range(len(gains)):
         alone = TcnStream(model("compact"), 48_000, 1).process(dry[channel : channel + 1])
         assert np.array_equal(together[channel : channel + 1], alone)
 
