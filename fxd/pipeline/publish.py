@@ -284,6 +284,7 @@ class Publisher:
             environment=self.environment,
             results=tuple(results),
             steps=(*claim.steps, Step(finished_at, "recorded")),
+            content_sha256=outcome.content_sha256,
         )
 
 

@@ -7,9 +7,9 @@ from sqlalchemy import func, insert, select, update
 
 from fxd.store.database import Database
 from fxd.store.errors import StoreError
-from fxd.store.records import Model, Promotion
+from fxd.store.records import Model, Promotion, Review
 from fxd.store.rows import columns_of, insert_new, values_of
-from fxd.store.tables import models, promotions
+from fxd.store.tables import models, promotions, reviews
 
 
 class Models(Database):
@@ -86,6 +86,17 @@ class Models(Database):
         query = select(*columns_of(promotions, Promotion)).order_by(promotions.c.id.desc())
         with self.read() as connection:
             return [Promotion(*row) for row in connection.execute(query)]
+
+    def add_review(self, review: Review) -> None:
+        """Record what new files said of a model. Both models must be known."""
+        with self.write() as connection:
+            connection.execute(insert(reviews), values_of(review))
+
+    def reviews(self, model_id: str) -> list[Review]:
+        """All that new files said of this model, newest first."""
+        query = select(*columns_of(reviews, Review)).where(reviews.c.model_id == model_id)
+        with self.read() as connection:
+            return [Review(*row) for row in connection.execute(query.order_by(reviews.c.id.desc()))]
 
 
 def unknown(model_id: str) -> StoreError:

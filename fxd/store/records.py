@@ -112,6 +112,8 @@ class Run:
     environment: Environment
     results: tuple[Result, ...] = ()
     steps: tuple[Step, ...] = ()
+    content_sha256: str | None = None
+    """Of the decoded sound, as in `Example`; None where it failed, or where an older fxd recorded it."""
 
     @property
     def seconds(self) -> float:
@@ -151,6 +153,20 @@ class Promotion:
     model_id: str
     at: datetime
     reason: str
+
+
+@dataclass(frozen=True)
+class Review:
+    """What new files said of a promotion: whether the model is worse than the one that it replaced."""
+
+    model_id: str
+    previous_id: str
+    at: datetime
+    worse: bool
+    reason: str
+    """One plain sentence."""
+    details: dict[str, Any]
+    """The figures behind it."""
 
 
 @dataclass(frozen=True)

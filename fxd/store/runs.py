@@ -5,6 +5,7 @@ import json
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict, fields
+from datetime import datetime
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -98,6 +99,18 @@ class Runs(Database):
         with self.read() as connection:
             return connection.execute(query).scalar_one()
 
+    def contents_heard(self, version: str, since: datetime) -> set[str]:
+        """Content hashes of the sounds that an engine of this version has processed from a time on."""
+        query = (
+            select(runs.c.content_sha256)
+            .distinct()
+            .join(results, results.c.run_id == runs.c.id)
+            .where(results.c.version == version, runs.c.finished_at >= since)
+            .where(runs.c.content_sha256.is_not(None))
+        )
+        with self.read() as connection:
+            return {content for (content,) in connection.execute(query)}
+
     def output_owner(self, output: str) -> str | None:
         """SHA-256 of the input whose latest run made this output; None where no run did.
 
@@ -171,9 +184,9 @@ def load(connection: Connection, ids: Select[tuple[str]]) -> list[Run]:
     steps_of = load_steps(connection, chosen)
     found = []
     for environment, *values in rows:
-        run_id = values[0]
-        values += [environment_of[environment], tuple(results_of[run_id]), tuple(steps_of[run_id])]
-        found.append(Run(*values))
+        own: dict[str, Any] = dict(zip((column.name for column in RUN_COLUMNS), values, strict=True))
+        own |= {"results": tuple(results_of[own["id"]]), "steps": tuple(steps_of[own["id"]])}
+        found.append(Run(**own, environment=environment_of[environment]))
     return found
 
 

@@ -4,6 +4,7 @@ environments 1 --- n runs 1 --- n results          one result an engine
                           1 --- n steps            what happened to the file, in order
 examples                                           the training set: (content, settings) is unique
 models 1 --- n promotions                          the newest promotion names the champion
+       1 --- n reviews                             what new files said of a promotion
        1 --- n trainings                           a training may end without a model
 environments 1 --- n benches                       a benchmark is one document
 """
@@ -76,6 +77,7 @@ runs = Table(
     Column("queue_seconds", Measure),
     Column("total_seconds", Measure),
     Column("environment_id", ForeignKey("environments.id"), nullable=False),
+    Column("content_sha256", AnyText),
     one_of("state", RunState),
     Index(None, "finished_at", "id"),  # newest first
 )
@@ -159,6 +161,19 @@ promotions = Table(
     Column("model_id", ForeignKey("models.id"), nullable=False),
     Column("at", UtcTime, nullable=False),
     Column("reason", AnyText, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+reviews = Table(
+    "reviews",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("model_id", ForeignKey("models.id"), nullable=False),
+    Column("previous_id", ForeignKey("models.id"), nullable=False),
+    Column("at", UtcTime, nullable=False),
+    Column("worse", Boolean, nullable=False),
+    Column("reason", AnyText, nullable=False),
+    Column("details", Document, nullable=False),
     sqlite_autoincrement=True,
 )
 

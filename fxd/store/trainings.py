@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, insert, select, update
+from sqlalchemy import Select, func, insert, select, update
 
 from fxd.store.database import Database
 from fxd.store.errors import StoreError
@@ -54,6 +54,17 @@ class Trainings(Database):
         """The `last` trainings that were begun, newest first."""
         with self.read() as connection:
             return [Training(*row) for row in connection.execute(newest_first().limit(last))]
+
+    def count_kept(self, since: datetime) -> int:
+        """How many trainings that began since then made a model that was not promoted."""
+        query = (
+            select(func.count())
+            .select_from(trainings)
+            .where(trainings.c.state == "kept", trainings.c.model_id.is_not(None))
+            .where(trainings.c.started_at >= since)
+        )
+        with self.read() as connection:
+            return connection.execute(query).scalar_one()
 
     def last_training(self, state: TrainingState | None = None) -> Training | None:
         """The training that was begun last, of all or of those in this state; None where there is none."""

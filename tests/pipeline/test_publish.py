@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from hashlib import sha256
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -123,6 +124,7 @@ def check_complete(root: Path) -> None:
     with open_store(load_settings(root).database_url) as store:
         runs = store.runs(99)
     assert sorted(run.file for run in runs) == sorted(CONTENTS)
+    assert all(run.content_sha256 == sha256(CONTENTS[run.file]).hexdigest() for run in runs)
     recorded = {result.output: run for run in runs for result in run.results}
     assert len(recorded) == 2 * len(CONTENTS)
     assert outputs.keys() == recorded.keys() | {"same.dsp.wav"}

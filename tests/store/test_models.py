@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from fxd.store.records import Model, Promotion
+from fxd.store.records import Model, Promotion, Review
 from fxd.store.store import Store, StoreError
 
 MakeModel = Callable[..., Model]
@@ -88,3 +88,14 @@ def test_the_decision_is_written_into_the_model(store: Store, make_model: MakeMo
     found = store.model("a")
     assert found == make_model("a", reason="worse than b by 0.4 dB", details={"decision": "kept"})
     assert store.model("b") == make_model("b")
+
+
+def test_what_new_files_said_of_a_model_comes_newest_first(store: Store, make_model: MakeModel) -> None:
+    for id in ("old", "new"):
+        store.add_model(make_model(id))
+    first = Review("new", "old", NOON, False, "no worse", {"chance": 0.4})
+    second = Review("new", "old", NOON + timedelta(days=1), True, "worse", {"chance": 1e-5})
+    for review in (first, second):
+        store.add_review(review)
+    assert store.reviews("new") == [second, first]
+    assert store.reviews("old") == []

@@ -175,6 +175,17 @@ def test_the_owner_of_an_output_is_the_input_of_its_latest_run(store: Store, mak
     assert store.output_owner("sub/a.dsp.wav") is None
 
 
+def test_the_sounds_that_a_model_heard_are_known(store: Store, make_run: MakeRun) -> None:
+    store.record_run(make_run("early.wav", content_sha256="c0"), None)
+    later = make_run("late.wav", 1, content_sha256="c1")
+    for run in (later, make_run("again.wav", 2, content_sha256="c1"), make_run("of_old.wav", 3)):
+        store.record_run(run, None)
+    assert store.run(later.id) == later
+    assert store.contents_heard("model-1", later.finished_at) == {"c1"}
+    assert store.contents_heard("model-1", later.finished_at - timedelta(days=1)) == {"c0", "c1"}
+    assert store.contents_heard("model-2", later.finished_at) == set()
+
+
 def test_steps_keep_the_order_in_which_they_came_though_the_clock_jumped(
     store: Store, make_run: MakeRun
 ) -> None:

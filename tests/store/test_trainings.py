@@ -63,3 +63,15 @@ def test_trainings_that_a_kill_left_running_are_marked_stopped(store: Store) -> 
     assert store.trainings(1) == stopped
     assert store.last_training("kept") is not None
     assert store.mark_stopped("again", NOON) == []
+
+
+def test_challengers_that_were_kept_are_counted_from_a_time_on(
+    store: Store, make_model: Callable[..., Model]
+) -> None:
+    store.add_model(make_model("m"))
+    ends = [("kept", "m"), ("kept", "m"), ("promoted", "m"), ("kept", None), ("failed", None)]
+    for hour, (state, model) in enumerate(ends):
+        store.begin_training(training(f"t{hour}", hour))
+        store.finish_training(f"t{hour}", state, model, "", NOON)
+    assert store.count_kept(NOON) == 2
+    assert store.count_kept(NOON + timedelta(minutes=1)) == 1

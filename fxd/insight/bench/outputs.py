@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from fxd.aliasing import alias_levels
 from fxd.audio import open_writer
 from fxd.config import SaturatorSettings
 from fxd.engines.engine import Array, Engine, render
 from fxd.engines.saturator import Saturator
 from fxd.engines.tcn import Tcn
-from fxd.insight.bench.alias import alias_levels
 from fxd.insight.bench.figures import finite
 from fxd.insight.bench.material import Material, Sound
 from fxd.insight.bench.progress import OnStep

@@ -12,7 +12,7 @@ from fxd.insight.bench.contenders import WHOLE, Contender, path_of
 from fxd.insight.bench.figures import Figure, figure, finite, quotient
 from fxd.insight.bench.material import Material
 from fxd.insight.bench.rotation import Runner
-from fxd.insight.bench.subjects import Subject, multiply_adds
+from fxd.insight.bench.subjects import Subject
 from fxd.metrics import decibels, esr
 
 CHECKED_SECONDS = 0.5
@@ -50,7 +50,7 @@ def model_json(subject: Subject, saturator: SaturatorSettings) -> dict[str, Any]
         "learned_these_settings": network.settings_hash == settings_hash(saturator),
         "sample_rate": network.sample_rate,
         "weights": network.architecture.weight_count,
-        "multiply_adds": multiply_adds(network.architecture),
+        "multiply_adds": network.architecture.multiply_adds,
         "receptive_field": network.architecture.receptive_field,
         "model_bytes": subject.model_bytes,
     }
@@ -83,7 +83,7 @@ def peak_share(runner: Runner, peaks: Sequence[float]) -> Figure | None:
     network = runner.contender.network
     if network is None:
         return None
-    a_second = multiply_adds(network.architecture) * network.sample_rate
+    a_second = network.architecture.multiply_adds * network.sample_rate
     return quotient([a_second * speed for speed in runner.x_realtime], peaks)
 
 

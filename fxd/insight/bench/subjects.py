@@ -3,13 +3,12 @@
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import prod
 from pathlib import Path
 from typing import Literal, get_args
 
 from fxd.config import ConfigError, Preset, SaturatorSettings, Settings
 from fxd.engines.settings_hash import settings_hash
-from fxd.engines.tcn import PRESETS, Architecture, TcnModel, load_weights, save_weights
+from fxd.engines.tcn import PRESETS, TcnModel, load_weights, save_weights
 from fxd.factory import FACTORY
 from fxd.store.store import Store
 from fxd.training.models import (
@@ -39,20 +38,6 @@ class Subject:
     """Size of its file of weights."""
     trained_on: frozenset[str] = frozenset()
     """Content hashes of what it learned from."""
-
-
-def multiply_adds(architecture: Architecture) -> int:
-    """Multiply-adds that one frame takes, as the formulas of `fxd.engines.tcn` say, without any padding.
-
-    Every weight that is no bias counts once; so does the last residual, which nothing reads. Neither the
-    tanh nor the head scale is counted.
-
-    >>> [multiply_adds(PRESETS[preset]) for preset in ("standard", "compact")]
-    [13320, 2920]
-    """
-    biases = ("conv_bias", "residual_bias", "head_bias")
-    shapes = architecture.shapes().items()
-    return sum(prod(shape) for name, shape in shapes if not name.endswith(biases))
 
 
 def choose_subjects(

@@ -3,10 +3,10 @@ import math
 import numpy as np
 import pytest
 
+from fxd.aliasing import SAMPLE_RATES, SINES_HZ, alias_db, alias_levels, off_harmonics_db, sine
 from fxd.config import SaturatorSettings
 from fxd.engines.engine import Array
 from fxd.engines.saturator import Saturator
-from fxd.insight.bench.alias import SAMPLE_RATES, SINES_HZ, alias_db, alias_levels, off_harmonics_db, sine
 
 RATE = 48_000
 

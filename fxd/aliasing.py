@@ -69,6 +69,12 @@ def alias_levels(engine: Engine) -> list[dict[str, object]]:
     ]
 
 
+def loudest_alias_db(engine: Engine) -> float:
+    """The highest of these levels; nan where there is none, as for an engine that gives silence, nan or inf."""
+    levels = [level(engine, rate, hz) for rate in SAMPLE_RATES for hz in SINES_HZ.values()]
+    return max((one for one in levels if one is not None), default=math.nan)
+
+
 def level(engine: Engine, sample_rate: int, hz: int) -> float | None:
     try:
         value = alias_db(engine, sample_rate, hz)
