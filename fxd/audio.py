@@ -22,6 +22,8 @@ from fxd.guarded_file import GuardedFile, open_regular
 
 MIN_SAMPLE_RATE, MAX_SAMPLE_RATE = 8_000, 192_000
 MAX_CHANNELS = 8
+MAX_MAGNITUDE = 1e30
+"""Of a sample of a float file; the sums of the engines' filters would overflow a little below 3.4e38."""
 BLOCK_FRAMES = 65_536
 
 HASH_STEP_BYTES = BLOCK_FRAMES * MAX_CHANNELS * 8
@@ -81,15 +83,15 @@ class Reader:
     def blocks(self, frames: int = BLOCK_FRAMES) -> Iterator[Array]:
         """The sound as float32 [channels, n] with n <= `frames`, C-contiguous, each an array of its own.
 
-        Raises AudioError for nan and inf, for what cannot be decoded, and at the end for a file that is cut
-        off or holds nothing; OSError where the disk fails.
+        Raises AudioError for nan, inf and absurd values, for what cannot be decoded, and at the end for a file
+        that is cut off or holds nothing; OSError where the disk fails.
         """
         buffer = np.empty((frames, self.channels), np.float32)
         while count := self._read_into(buffer):
             block = np.empty((self.channels, count), np.float32)
             for channel, samples in enumerate(block):
                 samples[:] = buffer[:count, channel]
-            self._reject_non_finite(block)
+            self._reject_absurd(block)
             self._frames_read += count
             yield block
         self._reject_incomplete()
@@ -112,12 +114,13 @@ class Reader:
         self._file.check()
         return count
 
-    def _reject_non_finite(self, block: Array) -> None:
-        finite = np.isfinite(block)
-        if finite.all():
+    def _reject_absurd(self, block: Array) -> None:
+        # Neither comparison holds for a nan, nor where one is in the block.
+        if block.max() <= MAX_MAGNITUDE and block.min() >= -MAX_MAGNITUDE:
             return
-        frame = int(np.argmin(finite.all(axis=0)))
-        channel = int(np.argmin(finite[:, frame]))
+        usable = np.abs(block) <= MAX_MAGNITUDE
+        frame = int(np.argmin(usable.all(axis=0)))
+        channel = int(np.argmin(usable[:, frame]))
         value = block[channel, frame]
         position = self._frames_read + frame
         raise AudioError(
