@@ -44,16 +44,20 @@ def bench(
         subjects = choose_subjects(settings, store, presets, models)
         with Steps() as steps:
             done = run_bench(settings, files, subjects, extent, steps.step)
+        show(done, output)  # before it is kept: where that fails, minutes of measuring are not in vain
         store.add_bench(done)
+    if output == "table":
+        print(f"Kept as {done.id}; `fxd bench --compare` compares the two newest.")
+    return 0
+
+
+def show(done: Bench, output: Output) -> None:
     if output == "json":
         print(json.dumps(done.document, indent=2, allow_nan=False))
     elif output == "markdown":
         print(markdown(done.document), end="")
     else:
-        console = Console()
-        print_bench(console, done.document)
-        console.print(f"Kept as {done.id}; `fxd bench --compare` compares the two newest.", markup=False)
-    return 0
+        print_bench(Console(), done.document)
 
 
 def extent_of(repetitions: int | None, quick: bool) -> Extent:

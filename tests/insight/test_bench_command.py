@@ -1,6 +1,7 @@
 """`fxd bench` as a person or a script runs it."""
 
 import json
+import sqlite3
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -66,6 +67,26 @@ def test_json_is_what_the_schema_says(document: dict[str, Any]) -> None:
     schema = json.loads((TESTS / "bench.schema.json").read_text())
     jsonschema.Draft202012Validator.check_schema(schema)
     jsonschema.validate(document, schema, format_checker=jsonschema.FormatChecker())
+
+
+def test_what_cannot_be_kept_is_printed_all_the_same(
+    benched: tuple[Home, str, str],
+    store: Store,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    root = benched[0].root
+    (measured,) = store.benches(1)
+    monkeypatch.setattr("fxd.insight.bench.measure.run_bench", lambda *_: measured)
+    monkeypatch.setattr("fxd.store.sqlite.BUSY_SECONDS", 0.01)
+    lock = sqlite3.connect(root / "db" / "fxd.sqlite3", isolation_level=None)
+    lock.execute("BEGIN IMMEDIATE")
+    code = run(["--home", str(root), "bench", "--json"])
+    lock.close()
+    printed = capsys.readouterr()
+    assert code == 1
+    assert json.loads(printed.out) == measured.document
+    assert "locked" in printed.err
 
 
 def test_every_engine_preset_and_form_is_in_it(document: dict[str, Any]) -> None:
