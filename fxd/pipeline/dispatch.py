@@ -6,6 +6,7 @@ paid once (`fxd.pipeline.publish`).
 """
 
 import errno
+import shutil
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -131,6 +132,8 @@ class Dispatcher:
                 continue
             if isinstance(work.ending, Trouble):
                 troubles.append(work.ending.reason)
+            # What half an attempt wrote would keep a full disk full, so that not even those in `whole` came out.
+            shutil.rmtree(work.task.job.attempt, ignore_errors=True)
             self.judge(work)
             self.count(work)
         self.publish(whole)
@@ -177,26 +180,39 @@ class Dispatcher:
 
     def publish(self, whole: Sequence[Work]) -> None:
         """Publish and record attempts that ended well; they are archived together with what failed."""
-        group = []
         for work in whole:
             if work.claim.steps[-1].name == "started":
                 work.claim.note("processed")
             assert isinstance(work.ending, Done)
             # Kept with the work: where something below fails, the next try goes on with it.
             work.finished = work.finished or Finished(work.claim, work.task.job.attempt, work.ending.outcome)
-            group.append(work.finished)
-        try:
-            self.publisher.release(group)
-        except Unfinished as error:
-            # What the worker wrote is not there any more (a full disk, a share that came and went): once more.
-            (work,) = (work for work in whole if work.finished is error.finished)
-            self.ended.remove(work)
-            self.waiting.append(work.claim)
-            raise
-        for work, finished in zip(whole, group, strict=True):
-            assert finished.run is not None
-            self.recorded.append((work.claim, finished.run))
-            self.count(work)
+        lost = self.release(whole)
+        for work in whole:
+            if work.finished is not None and work.finished.run is not None:
+                self.recorded.append((work.claim, work.finished.run))
+                self.count(work)
+        if lost is not None:
+            raise lost
+
+    def release(self, whole: Sequence[Work]) -> Unfinished | None:
+        """Make the outputs appear, but of those that the disk lost: these attempts are made once more.
+
+        Returns the last such loss. All are found at once, as a pause follows: after a share came and went, each
+        of a group would cost one of its own.
+        """
+        lost = None
+        rest = list(whole)
+        while True:
+            try:
+                self.publisher.release([work.finished for work in rest if work.finished is not None])
+            except Unfinished as error:
+                lost = error
+                (work,) = (work for work in rest if work.finished is error.finished)
+                rest.remove(work)
+                self.ended.remove(work)
+                self.waiting.append(work.claim)
+            else:
+                return lost
 
     def quarantine(self, claim: Claim, reason: str) -> None:
         self.recorded.append((claim, self.publisher.record_failure(claim, reason)))

@@ -153,25 +153,29 @@ def test_what_ended_does_not_wait_for_company_for_long(
     assert outputs(root) == {"a.dsp.wav", "a.tcn.wav"}
 
 
-def test_an_output_that_the_disk_lost_is_made_again_and_holds_up_no_other(
+def test_outputs_that_the_disk_lost_are_made_again_and_hold_up_no_other(
     dispatcher: Dispatcher, hands: list[Hand], drop: Callable[..., None], root: Path
 ) -> None:
-    drop("a.wav", "b.wav")
+    drop("a.wav", "b.wav", "c.wav")
+    dispatcher.assign()
+    for hand in (hands[0], hands[1], hands[0]):
+        end_well(dispatcher, hand)
+        dispatcher.listen()
+    for work in dispatcher.ended[:2]:
+        (work.task.job.attempt / "tcn.wav").unlink()
+    with pytest.raises(Unfinished):
+        dispatcher.settle()
+    lost = [claim.file for claim in dispatcher.waiting]
+    assert len(lost) == 2
+    (kept,) = {"a", "b", "c"} - {Path(name).stem for name in lost}
+    assert outputs(root) == {f"{kept}.dsp.wav", f"{kept}.tcn.wav"}
+    dispatcher.settle()
     dispatcher.assign()
     for hand in hands:
         end_well(dispatcher, hand)
-    (hands[0].tasks[0].job.attempt / "tcn.wav").unlink()
-    dispatcher.listen()
-    with pytest.raises(Unfinished):
-        dispatcher.settle()
-    assert [claim.file for claim in dispatcher.waiting] == ["a.wav"]
-    dispatcher.settle()
-    assert outputs(root) == {"b.dsp.wav", "b.tcn.wav"}
-    dispatcher.assign()
-    end_well(dispatcher, hands[0])
     dispatcher.listen()
     dispatcher.settle()
-    assert outputs(root) == {"a.dsp.wav", "a.tcn.wav", "b.dsp.wav", "b.tcn.wav"}
+    assert outputs(root) == {f"{stem}.{engine}.wav" for stem in "abc" for engine in ("dsp", "tcn")}
 
 
 def test_a_file_that_the_disk_failed_waits_while_bad_and_good_ones_come_to_their_end(
@@ -186,7 +190,9 @@ def test_a_file_that_the_disk_failed_waits_while_bad_and_good_ones_come_to_their
     dispatcher.listen()
     with pytest.raises(OSError, match="no space left"):
         dispatcher.settle()
-    assert [claim.file for claim in dispatcher.waiting] == ["unlucky.wav"]
+    (unlucky,) = dispatcher.waiting
+    assert unlucky.file == "unlucky.wav"
+    assert dispatcher.publisher.attempts_of(unlucky.id) == [], "half an attempt keeps the disk full"
     assert outputs(root) == {"good.dsp.wav", "good.tcn.wav"}
     assert (root / "inbox" / "failed" / "bad.wav").exists()
     assert (dispatcher.done, dispatcher.failed, dispatcher.settled) == (1, 1, 3)
