@@ -28,6 +28,12 @@ DEATHS_ALLOWED = 2
 CUT_OFF_PATIENCE = 10.0
 """A file that is cut off is looked at again after this many settle times: its writer may go on."""
 
+UNCLAIMABLE = {
+    errno.EXDEV: "it lies on another file system than the inbox",
+    errno.ENAMETOOLONG: "its whole path is too long to be moved; shorten the names of its folders",
+}
+"""What keeps one file from being claimed, and no other."""
+
 GATHER_SECONDS = 0.2
 GROUP_FILES = 64
 """What has ended waits this long for company, or until so many have come, while others are still at work."""
@@ -109,10 +115,11 @@ class Dispatcher:
             try:
                 claim = self.claims.take(candidate)
             except OSError as error:
-                if error.errno != errno.EXDEV:
+                reason = UNCLAIMABLE.get(error.errno or 0)
+                if reason is None:
                     raise
                 self.inbox.leave_alone(candidate.path)
-                logger.error("{}: left alone: it lies on another file system than the inbox", candidate.path)
+                logger.error("{}: left alone: {}", display(candidate.path), reason)
                 continue
             self.inbox.forget(candidate.path)
             if claim is not None:

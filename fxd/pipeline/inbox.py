@@ -22,12 +22,18 @@ from fnmatch import fnmatch
 from itertools import count
 from pathlib import Path
 
+from loguru import logger
+
 from fxd.config import InboxSettings
+from fxd.pipeline.files import display
 
 OWN_FOLDERS = ("done", "failed")
 TEMPORARY_NAMES = (".*", "*~", "*.part", "*.tmp", "*.crdownload", "*.filepart", "*.partial", "*.!ut", "~$*")
 OPEN_PATIENCE_SECONDS = 60.0
 """A program that keeps a still file open for writing is believed for this long: some never close."""
+
+UNREADABLE = (errno.EACCES, errno.EPERM, errno.ENAMETOOLONG)
+"""What keeps a sub-folder from being read, and nothing else."""
 
 LOOK_SECONDS = 0.05
 SHORTEST_LOOK_SECONDS = 0.001
@@ -132,6 +138,14 @@ class Inbox:
             return self.files_below(folder)
         except (FileNotFoundError, NotADirectoryError):
             return []  # removed since its parent was read
+        except OSError as error:
+            if error.errno not in UNREADABLE:
+                raise
+            # One folder is in the way of no other file. It is tried again with every scan, but told of once.
+            if folder not in self.left_alone:
+                self.left_alone.add(folder)
+                logger.error("{}: left alone: {}", display(folder), error.strerror)
+            return []
 
     def may_enter(self, folder: Path, name: str) -> bool:
         own = folder == self.root and name in OWN_FOLDERS

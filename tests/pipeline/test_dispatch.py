@@ -306,3 +306,17 @@ def test_a_recorded_file_whose_archive_failed_is_archived_and_not_done_again(
     assert dispatcher.done == 1
     assert [path.name for path in (root / "inbox" / "done").iterdir()] == ["a.wav"]
     assert dispatcher.publisher.store.count_runs() == 1
+
+
+def test_a_path_too_long_to_be_claimed_holds_up_no_other(
+    dispatcher: Dispatcher, hands: list[Hand], drop: Callable[..., None], root: Path
+) -> None:
+    """A claimed file lies deeper than it lay in the inbox, by some 80 bytes."""
+    folder = root / "inbox"
+    while len(str(folder)) < 4020:
+        folder /= "d" * min(200, 4030 - len(str(folder)))
+    folder.mkdir(parents=True)
+    drop(f"{folder.relative_to(root / 'inbox')}/a.wav", "b.wav")
+    dispatcher.assign()
+    assert [task.job.source.name for hand in hands for task in hand.tasks] == ["b.wav"]
+    assert dispatcher.inbox.candidates == {}

@@ -186,3 +186,18 @@ def test_a_complete_file_that_could_not_be_taken_is_offered_again(tmp_path: Path
     inbox = make_inbox(tmp_path)
     inbox.scan()
     assert next_complete(inbox) is next_complete(inbox)
+
+
+def test_a_sub_folder_that_cannot_be_read_holds_up_no_other(tmp_path: Path) -> None:
+    """No privilege gets round a path that is too long, so this holds for root as well."""
+    folder = os.open(tmp_path, os.O_RDONLY)
+    for _ in range(20):
+        os.mkdir("d" * 250, dir_fd=folder)
+        deeper = os.open("d" * 250, os.O_RDONLY, dir_fd=folder)
+        os.close(folder)
+        folder = deeper
+    os.close(folder)
+    (tmp_path / "a.wav").touch()
+    inbox = Inbox(tmp_path, InboxSettings())
+    inbox.scan()
+    assert list(inbox.candidates) == [tmp_path / "a.wav"]
