@@ -110,6 +110,35 @@ def sum_products(  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
+def sum_affine(  # type: ignore[no-untyped-def]
+    sums, at, a, a_at, a_rows, b, b_at, b_rows, ones, ones_at, columns, frames, high, wide, high_1, wide_1
+):
+    """Add what a matrix and its bias gain: the products of a with b, then with ones; gives where the sums end."""
+    literally(high)
+    literally(wide)
+    literally(high_1)
+    literally(wide_1)
+    at = sum_products(sums, at, a, a_at, a_rows, b, b_at, b_rows, columns, frames, high, wide)
+    return sum_products(sums, at, a, a_at, a_rows, ones, ones_at, 1, columns, frames, high_1, wide_1)
+
+
+@njit(cache=True, nogil=True)
+def sum_hidden(  # type: ignore[no-untyped-def]
+    sums, at, d_z, z_at, dry, dry_at, x, x_at, dilation, columns, frames, taps, channels, high, wide, high_2,
+    wide_2,
+):  # fmt: skip
+    """Add what a layer's hidden weights gain: the products of d_z with dry sound and ones, then with each tap."""
+    literally(high)
+    literally(wide)
+    literally(high_2)
+    literally(wide_2)
+    at = sum_products(sums, at, d_z, z_at, channels, dry, dry_at, 2, columns, frames, high_2, wide_2)
+    for tap in range(taps):
+        behind = x_at - (taps - 1 - tap) * dilation
+        at = sum_products(sums, at, d_z, z_at, channels, x, behind, channels, columns, frames, high, wide)
+
+
+@njit(cache=True, nogil=True)
 def find_d_z(  # type: ignore[no-untyped-def]
     residual, residual_at, z, z_at, d_total, d_x, total_at, columns, begin, wet, end, follows,
     channels, rows, width,
@@ -192,13 +221,10 @@ def backward_kernel(form: Form) -> Callable[..., None]:
             source_at, dry_at = source.offset + segment * source.stride, segment * 2 * columns
             total_at, heads_at = segment * plane, segment * outputs * columns
             sums_at = segment * sums.shape[1]
-            at = sum_products(
+            rechannel_at = sum_affine(
                 sums, sums_at + layers * layer_sums, back.d_heads, heads_at + wet, outputs,
-                total, total_at + wet, channels, columns, end - wet, high_h, wide_h,
-            )  # fmt: skip
-            rechannel_at = sum_products(
-                sums, at, back.d_heads, heads_at + wet, outputs, dry, dry_at + columns + wet, 1, columns,
-                end - wet, high_b, wide_b,
+                total, total_at + wet, channels, dry, dry_at + columns + wet, columns, end - wet,
+                high_h, wide_h, high_b, wide_b,
             )  # fmt: skip
             transform(
                 back.d_total, total_at, weights.head, 0, head_across, -1, back.d_heads, heads_at, outputs,
@@ -216,28 +242,18 @@ def backward_kernel(form: Form) -> Callable[..., None]:
                     if live < high:
                         frames, at = high - live, sums_at + layer * layer_sums
                         if after:
-                            at = sum_products(
+                            sum_affine(
                                 sums, at, back.d_x, total_at + live, channels, z, z_at + live, channels,
-                                columns, frames, high_c, wide_c,
-                            )  # fmt: skip
-                            sum_products(
-                                sums, at, back.d_x, total_at + live, channels, dry, dry_at + columns + live, 1,
-                                columns, frames, high_1, wide_1,
+                                dry, dry_at + columns + live, columns, frames, high_c, wide_c, high_1, wide_1,
                             )  # fmt: skip
                         find_d_z(
                             weights.residual, layer * residual_size, z, z_at, back.d_total, back.d_x, total_at,
                             columns, live, wet, high, after, channels, rows, width,
                         )  # fmt: skip
-                        at = sum_products(
-                            sums, sums_at + layer * layer_sums + residual_sums, z, z_at + live, channels,
-                            dry, dry_at + live, 2, columns, frames, high_2, wide_2,
+                        sum_hidden(
+                            sums, at + residual_sums, z, z_at + live, dry, dry_at + live, x, x_at + live,
+                            dilation, columns, frames, taps, channels, high_c, wide_c, high_2, wide_2,
                         )  # fmt: skip
-                        for tap in range(taps):
-                            behind = x_at + live - (taps - 1 - tap) * dilation
-                            at = sum_products(
-                                sums, at, z, z_at + live, channels, x, behind, channels, columns, frames,
-                                high_c, wide_c,
-                            )  # fmt: skip
                     find_d_x(
                         weights.hidden, layer * hidden_size, z, z_at, back.d_x, total_at, columns, dilation,
                         max(low, span.firsts[layer] // step * step), opening, high, end, after,
