@@ -1,7 +1,8 @@
 """Sound files in blocks: memory does not grow with their length, and what a header claims is never believed.
 
-Reading is strictly in order. python-soundfile seeks to where it already is after every block, and libsndfile
-crashes on seeks in crafted Ogg files; so `InOrder` tells it that files cannot be sought.
+Reading is in order. python-soundfile seeks to where it already is after every block, and libsndfile crashes on
+seeks in crafted Ogg files; so `InOrder` tells it that files cannot be sought. Only `Reader.skip` seeks, and only
+in the formats of the training set, which fxd writes itself.
 """
 
 import errno
@@ -43,6 +44,9 @@ UP_TO_24_BITS = frozenset(
 )
 """Sample formats that decode to integers of at most 24 bits."""
 
+SOUGHT_FORMATS = frozenset({("FLAC", "PCM_24"), ("WAV", "FLOAT"), ("RF64", "FLOAT")})
+"""Container and sample format of all that fxd keeps of dry sounds, and of nothing that it has to mistrust."""
+
 
 class AudioError(Exception):
     """The file cannot be used, by its own fault; the text says why and what to do, without the name."""
@@ -61,7 +65,7 @@ class InOrder(soundfile.SoundFile):  # type: ignore[misc]  # soundfile has no co
 
 
 class Reader:
-    """One open sound file, read once from its beginning to its end."""
+    """One open sound file, read once from its beginning, or from where `skip` leads, to its end."""
 
     def __init__(self, file: GuardedFile) -> None:
         self._file = file
@@ -95,6 +99,33 @@ class Reader:
             self._frames_read += count
             yield block
         self._reject_incomplete()
+
+    def skip(self, frames: int) -> None:
+        """Pass over the next `frames` of the sound, or up to its end: at once where the format allows it.
+
+        Raises AudioError where the place cannot be found, as in a file that is cut off; OSError where the disk
+        fails.
+        """
+        target = min(self._frames_read + frames, self.declared_frames)
+        if (self.format, self.subtype) not in SOUGHT_FORMATS:
+            buffer = np.empty((BLOCK_FRAMES, self.channels), np.float32)
+            while (left := target - self._frames_read) and (count := self._read_into(buffer[:left])):
+                self._frames_read += count
+            return
+        try:
+            # libsndfile would search a FLAC file even for the place where it is.
+            if target > self._frames_read:
+                self._sound.seek(target)
+        except soundfile.LibsndfileError as error:
+            self._file.check()
+            seconds = target / self.sample_rate
+            raise AudioError(
+                f"it is damaged or cut off, somewhere before {seconds:.1f} s ({plain(error)}); "
+                "copy or export it again",
+                cut_off=True,
+            ) from error
+        self._file.check()
+        self._frames_read = target
 
     def _read_into(self, buffer: Array) -> int:
         # Not one frame more than declared: behind the last one libsndfile takes an ID3 tag for damaged FLAC.

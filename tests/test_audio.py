@@ -184,6 +184,52 @@ def test_reading_goes_strictly_in_order(tmp_path: Path, guitar: Array) -> None:
         blocks.close()
 
 
+@pytest.mark.parametrize(("container", "subtype"), [(name, kind) for name, kind, _ in FORMATS])
+def test_what_comes_after_a_skip_is_what_stands_there(
+    tmp_path: Path, guitar: Array, container: str, subtype: str
+) -> None:
+    path = encode(tmp_path / "clip", guitar, 48_000, container, subtype)
+    whole = read_all(path)
+    for frames in (0, 1, 4097, whole.shape[1] - 10):
+        with open_reader(path) as reader:
+            reader.skip(frames)
+            np.testing.assert_array_equal(
+                np.concatenate(list(reader.blocks(1000)), axis=1), whole[:, frames:]
+            )
+
+
+@pytest.mark.parametrize(("container", "subtype"), [("FLAC", "PCM_24"), ("WAV", "FLOAT")])
+def test_a_skip_in_a_kept_sound_reads_next_to_nothing(
+    tmp_path: Path, guitar: Array, container: str, subtype: str
+) -> None:
+    class Counted(io.FileIO):
+        got = 0
+
+        def readinto(self, buffer: object) -> int:
+            count = super().readinto(buffer)  # type: ignore[arg-type]
+            self.got += count
+            return count
+
+    path = encode(tmp_path / "clip", np.tile(guitar, 20), 44_100, container, subtype)
+    counted = Counted(path)
+    with Reader(GuardedFile(counted)) as reader:
+        reader.skip(15 * guitar.shape[1])
+        next(blocks := reader.blocks(1000))
+        assert counted.got < path.stat().st_size / 5
+        blocks.close()
+
+
+@pytest.mark.parametrize(("container", "subtype"), [("FLAC", "PCM_24"), ("WAV", "FLOAT"), ("WAV", "PCM_16")])
+def test_a_skip_beyond_the_end_of_a_cut_file_is_an_error(
+    tmp_path: Path, guitar: Array, container: str, subtype: str
+) -> None:
+    path = encode(tmp_path / "clip", guitar, 44_100, container, subtype)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(AudioError, match="cut off"), open_reader(path) as reader:
+        reader.skip(guitar.shape[1] * 3 // 4)
+        list(reader.blocks())
+
+
 def test_a_failing_disk_is_not_the_fault_of_the_file(tmp_path: Path, guitar: Array) -> None:
     class Failing(io.FileIO):
         left = 20_000
