@@ -77,7 +77,9 @@ class TrainingSettings(Section):
         60.0, description="new audio that makes a scheduled retraining worth it"
     )
     seed: Annotated[int, Field(ge=0)] = Field(0, description="of initial weights and sampling")
-    max_dataset_gb: Positive = Field(20.0, description="dry sound kept for training; oldest goes first")
+    max_dataset_gb: Positive = Field(
+        20.0, description="dry sound kept for training; what there is most of goes first"
+    )
     auto_rollback: Literal[False] = Field(False, description="true is not supported yet")
 
     @field_validator("schedule")

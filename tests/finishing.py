@@ -62,7 +62,7 @@ def finish(publisher: Publisher, claim: Claim) -> Finished:
     soundfile.write(attempt / "dry.flac", sound, 44_100)
     digest = sha256(content).hexdigest()
     results = tuple(result(engine) for engine in ("dsp", "tcn"))
-    return Finished(claim, attempt, Outcome(digest, digest, 44_100, 1, FRAMES, ".flac", "5a77", results))
+    return Finished(claim, attempt, Outcome(digest, digest, 44_100, 1, FRAMES, "", ".flac", "5a77", results))
 
 
 def result(engine: EngineName) -> Result:

@@ -33,6 +33,7 @@ def gather(settings: Settings, store: Store, running: Status | None) -> dict[str
         "model": champion.id if champion else None,
         "hint": model_hint(settings, champion),
         "dataset_seconds": store.dataset_seconds(),
+        "dataset_gb": store.dataset_bytes() / 1e9,
         "last_training": {
             "at": training.started_at.isoformat(),
             "state": training.state,
@@ -73,7 +74,8 @@ def print_facts(settings: Settings, facts: dict[str, Any], running: Status | Non
     table.add_row("model", Text(facts["model"] or "none yet; the first `fxd start` brings one"))
     if facts["hint"]:
         table.add_row("", Text(facts["hint"], style="yellow"))
-    table.add_row("training set", Text(f"{facts['dataset_seconds'] / 60:.1f} minutes"))
+    size = f"{facts['dataset_gb']:.2f} of at most {settings.training.max_dataset_gb:g} GB"
+    table.add_row("training set", Text(f"{facts['dataset_seconds'] / 60:.1f} minutes, {size}"))
     if facts["last_training"]:
         last = facts["last_training"]
         ending = f"{last['state']}, {last['reason']}" if last["reason"] else last["state"]

@@ -7,6 +7,7 @@ from fxd.audio import ContentHash, dry_format, open_reader, open_writer
 from fxd.config import Settings
 from fxd.engines.settings_hash import settings_hash
 from fxd.pipeline.files import appear, make_folder
+from fxd.sound_profile import SoundProfile
 from fxd.store.examples import add_example
 from fxd.store.records import Example
 from fxd.store.store import Store
@@ -19,10 +20,12 @@ def add_clip(store: Store, settings: Settings, clip: Path) -> Example:
     with open_reader(clip) as reader:
         container, subtype, suffix = dry_format(reader)
         content = ContentHash(reader.sample_rate, reader.channels)
+        profile = SoundProfile(reader.sample_rate)
         incoming = settings.dataset / f".incoming{suffix}"
         with open_writer(incoming, reader.sample_rate, reader.channels, subtype, container=container) as dry:
             for block in reader.blocks():
                 content.update(block)
+                profile.update(block)
                 dry.write(block)
     final = dry_path(settings.dataset, content.hexdigest(), suffix)
     appear(incoming, final)
@@ -36,6 +39,7 @@ def add_clip(store: Store, settings: Settings, clip: Path) -> Example:
         frames=dry.frames,
         bytes=final.stat().st_size,
         added_at=datetime.now(UTC),
+        profile=profile.text(),
     )
     with store.write() as connection:
         add_example(connection, example)

@@ -35,6 +35,8 @@ class Outcome:
     sample_rate: int
     channels: int
     frames: int
+    profile: str
+    """What the dry sound is like (`fxd.sound_profile`)."""
     dry_suffix: str
     settings_hash: str
     results: tuple[Result, ...]

@@ -21,6 +21,7 @@ from fxd.metrics import Comparison
 from fxd.pipeline.files import make_folder, sync_file
 from fxd.pipeline.follower import Follower
 from fxd.pipeline.job import DRY_STEM, Job, Outcome
+from fxd.sound_profile import SoundProfile
 from fxd.store.records import EngineName, Quality, Result
 
 BLOCK_FRAMES = 65_536
@@ -100,6 +101,7 @@ def process(job: Job, progress: Progress) -> Outcome:
 
 def process_open(job: Job, reader: Reader, progress: Progress) -> Outcome:
     content = ContentHash(reader.sample_rate, reader.channels)
+    profile = SoundProfile(reader.sample_rate)
     comparison = Comparison(reader.channels)
     with ExitStack() as stack:
         source = stack.enter_context(closing(FileHash(job.source)))
@@ -110,6 +112,7 @@ def process_open(job: Job, reader: Reader, progress: Progress) -> Outcome:
         def keep(block: Array | None, *wets: Array) -> None:
             if block is not None:
                 content.update(block)
+                profile.update(block)
                 source.step()
                 dry.write(block)
             for lane, wet in zip(lanes, wets, strict=True):
@@ -132,6 +135,7 @@ def process_open(job: Job, reader: Reader, progress: Progress) -> Outcome:
         sample_rate=reader.sample_rate,
         channels=reader.channels,
         frames=frames,
+        profile=profile.text(),
         dry_suffix=suffix,
         settings_hash=dsp.engine.version,
         results=(dsp.result(None), tcn.result(quality)),

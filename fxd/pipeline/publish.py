@@ -261,6 +261,7 @@ class Publisher:
             frames=outcome.frames,
             bytes=final.stat().st_size,
             added_at=datetime.now(UTC),
+            profile=outcome.profile,
         )
 
     def run_of(self, finished: Finished) -> Run:

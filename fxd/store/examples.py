@@ -1,5 +1,6 @@
 """The training set: which dry sounds are kept, and for which saturator settings they were heard."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, delete, func, select
@@ -8,6 +9,9 @@ from fxd.store.database import Database
 from fxd.store.records import Example
 from fxd.store.rows import columns_of, insert_new, values_of
 from fxd.store.tables import examples
+
+VARIABLES = 500
+"""Of one statement; some builds of SQLite take no more than 999."""
 
 
 class Examples(Database):
@@ -49,11 +53,18 @@ class Examples(Database):
         with self.write() as connection:
             return add_example(connection, example)
 
-    def remove_example(self, content_sha256: str) -> bool:
-        """Forget a sound under all settings; false where it was not known. The file is the caller's."""
-        query = delete(examples).where(examples.c.content_sha256 == content_sha256)
+    def remove_examples(self, contents: Sequence[str]) -> int:
+        """Forget sounds, by their content hashes, under all settings. The files are the caller's.
+
+        Returns how many examples that were.
+        """
+        removed = 0
         with self.write() as connection:
-            return connection.execute(query).rowcount > 0
+            for start in range(0, len(contents), VARIABLES):
+                some = contents[start : start + VARIABLES]
+                query = delete(examples).where(examples.c.content_sha256.in_(some))
+                removed += connection.execute(query).rowcount
+        return removed
 
 
 def add_example(connection: Connection, example: Example) -> bool:

@@ -85,6 +85,8 @@ class Example:
     frames: int
     bytes: int
     added_at: datetime
+    profile: str = ""
+    """What it sounds like (`fxd.sound_profile`); empty where nobody has listened."""
 
 
 @dataclass(frozen=True)

@@ -129,6 +129,7 @@ examples = Table(
     Column("frames", Count, nullable=False),
     Column("bytes", Count, nullable=False),
     Column("added_at", UtcTime, nullable=False),
+    Column("profile", AnyText, nullable=False, server_default=""),
     UniqueConstraint("content_sha256", "settings_hash"),
     one_of("subset", Subset),
     CheckConstraint("sample_rate > 0", name="sample_rate"),

@@ -4,13 +4,15 @@ Only the dry sound is kept. The wet one is rendered from it when it is needed (`
 saturator settings of that day, so that a change of `[saturator]` leaves nothing behind that is out of date.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from loguru import logger
 
-from fxd.pipeline.files import sync_folder
+from fxd.pipeline.files import sync_folders
 from fxd.store.records import Example, Subset
 from fxd.store.store import Store
+from fxd.training.kinds import most_redundant_first
 
 VALIDATION_ONE_IN = 5
 
@@ -39,19 +41,30 @@ def subset_of(content_sha256: str) -> Subset:
 
 
 def trim_dataset(store: Store, dataset: Path, max_gb: float) -> list[Example]:
-    """Remove training examples, oldest first, until the set is no larger than `max_gb` (10^9 bytes).
+    """Remove training examples, the most redundant first, until the set is no larger than `max_gb` (10^9 bytes).
 
-    Validation examples stay, whatever their size: models are compared on them. Returns what was removed.
+    That is the oldest of the kind that takes up most (`fxd.training.kinds`). Validation examples stay, whatever
+    their size: models are compared on them. Only the copies in `dataset` go, nobody's own files. Returns what
+    was removed.
     """
     excess = store.dataset_bytes() - max_gb * 1e9
     removed: list[Example] = []
-    for example in store.contents():
-        if excess <= 0:
-            break
-        if example.subset == "training":
-            remove(store, dataset, example)
-            excess -= example.bytes
+    if excess > 0:
+        training = [example for example in store.contents() if example.subset == "training"]
+        for example in most_redundant_first(training):
             removed.append(example)
+            excess -= example.bytes
+            if excess <= 0:
+                break
+    if removed:
+        remove(store, dataset, removed)
+        logger.info(
+            "the training set lost {} sounds ({:.3g} GB) of the kinds that it has most of, oldest first: "
+            "[training] max_dataset_gb = {:g}",
+            len(removed),
+            sum(example.bytes for example in removed) / 1e9,
+            max_gb,
+        )
     if excess > 0:
         logger.warning(
             "the validation sounds are {:.1f} GB more than [training] max_dataset_gb = {:g}; raise it",
@@ -61,10 +74,10 @@ def trim_dataset(store: Store, dataset: Path, max_gb: float) -> list[Example]:
     return removed
 
 
-def remove(store: Store, dataset: Path, example: Example) -> None:
-    # The file first: after a crash in between, the record still counts, and the next trim finishes the work.
-    path = dataset / example.path
-    path.unlink(missing_ok=True)
-    if path.parent.exists():
-        sync_folder(path.parent)
-    store.remove_example(example.content_sha256)
+def remove(store: Store, dataset: Path, removed: Sequence[Example]) -> None:
+    # The files first: after a crash in between, the records still count, and the next trim finishes the work.
+    paths = [dataset / example.path for example in removed]
+    for path in paths:
+        path.unlink(missing_ok=True)
+    sync_folders({path.parent for path in paths if path.parent.exists()})
+    store.remove_examples([example.content_sha256 for example in removed])

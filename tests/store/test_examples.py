@@ -64,14 +64,27 @@ def test_a_sound_heard_under_two_settings_is_kept_and_counted_once(
     assert store.dataset_bytes() == 3_000_001_000
 
 
+def test_many_sounds_are_removed_at_once(store: Store, make_example: MakeExample) -> None:
+    contents = [f"c{number}" for number in range(1201)]
+    for content in (*contents, "kept"):
+        store.add_example(make_example(content))
+    assert store.remove_examples(contents) == 1201
+    assert [example.content_sha256 for example in store.contents()] == ["kept"]
+
+
+def test_what_a_sound_is_like_is_kept_with_it(store: Store, make_example: MakeExample) -> None:
+    store.add_example(make_example(profile="-12 -20 -1.5 -9 -30"))
+    assert store.contents() == [make_example(profile="-12 -20 -1.5 -9 -30")]
+
+
 def test_a_removed_sound_is_gone_under_all_settings_and_may_come_again(
     store: Store, add: Callable[[Example], None], make_example: MakeExample
 ) -> None:
     add(make_example("c0", "loud"))
     add(make_example("c0", "soft"))
     add(make_example("c1", "soft"))
-    assert store.remove_example("c0")
-    assert not store.remove_example("c0")
+    assert store.remove_examples(["c0"]) == 2
+    assert store.remove_examples(["c0"]) == 0
     assert [example.content_sha256 for example in store.examples()] == ["c1"]
     add(make_example("c0", "loud"))
     assert [example.content_sha256 for example in store.examples()] == ["c1", "c0"]

@@ -164,7 +164,7 @@ def test_the_next_one_begins_with_the_champion_and_knows_what_that_one_heard(
     heard_first = read_card(settings.paths.models / first.model_id).trained_on
     for example in store.contents():
         if example.content_sha256 in heard_first:
-            store.remove_example(example.content_sha256)
+            store.remove_examples([example.content_sha256])
     other = add_excerpt("loop_mehackit1")
     plan(steps=60)
     second = run(settings, store)
