@@ -96,7 +96,7 @@ class Course:
     def learn(self, segments: Segments) -> Energy:
         """One step. Raises TrainingFailed where the network has come to grief."""
         context = self.architecture.receptive_field - 1
-        dry, wet = segments.sample(self.rng, self.plan.batch, self.plan.frames, context)
+        dry, wet = segments.sample(self.rng, self.plan.batch, self.plan.frames, context, self.step)
         try:
             energy = self.learner.step(dry, wet, self.plan.learning_rate_at(self.step, self.seconds))
         except TrainingFailed as error:

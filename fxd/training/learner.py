@@ -25,8 +25,16 @@ class TrainingFailed(Exception):
 class Segments(Protocol):
     """What is learned from."""
 
-    def sample(self, rng: np.random.Generator, batch: int, frames: int, context: int) -> tuple[Array, Array]:
-        """Dry [batch, context + frames] and the wet sound of its last frames [batch, frames], both float32."""
+    def sample(
+        self, rng: np.random.Generator, batch: int, frames: int, context: int, step: int
+    ) -> tuple[Array, Array]:
+        """Dry [batch, context + frames] and the wet sound of its last frames [batch, frames], both float32.
+
+        What is drawn depends on `rng` and on `step`, the number of such batches before, and on nothing else.
+        """
+
+    def upkeep_seconds(self, frames: int) -> float:
+        """What `sample` takes now and then, beside the drawing, spread over batches of so many frames in all."""
 
 
 class Energy(NamedTuple):

@@ -1,16 +1,24 @@
 """The sound that a training hears: a pool of rendered pairs whose size does not grow with the set.
 
-A quarter of an hour of mono sound at 48 kHz is in memory, dry and wet (346 MB). A set that fits is in it
-as a whole, and does not change. Of a larger set the pool holds parts of 20 seconds; while training runs, the
-oldest part gives way to the next one: all parts of the set are gone through in a shuffled order, then in
-another one, and so on, so that old and new, rare and frequent material gets its share of the time in
-proportion to its length.
+A quarter of an hour of mono sound at 48 kHz is in memory, dry and wet (346 MB). A set that fits is in it as a
+whole, does not change, and every position in it is as likely as any other. A larger set passes through it in
+parts of 20 seconds, in the order and with the shares that `fxd.training.rota` states: for each minute that is
+heard, 20 seconds leave the pool and as many enter.
+
+    rota    a b c d e f g h i ...
+    pool    [- - - - -]              at the first step
+                [- - - - -]          some steps later
+
+What the pool holds depends on the set, the seed and the number of steps before, and on nothing else. So a
+training that goes on from a checkpoint hears what it would have heard.
 """
 
-from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+import time
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
-from itertools import count
+from itertools import chain
+from operator import attrgetter
 
 import numpy as np
 
@@ -18,13 +26,15 @@ from fxd.engines.engine import Array
 from fxd.engines.tcn import MODEL_SAMPLE_RATE
 from fxd.store.records import Example
 from fxd.training.pairs import PairSource, Part, is_silent
+from fxd.training.rota import PART_SECONDS, Turn, length_of, mono_seconds, rota, shares
 
-POOL_SECONDS = 900
-PART_SECONDS = 20
-ROTATION_SECONDS = 60
-"""What is heard between two changes of the pool: rendering the next part takes a few percent of that time."""
+POOL_SECONDS = 900.0
+EXCHANGE = 20 / 60
+"""Seconds that enter the pool for each second that is heard; to render them takes a few percent of the time."""
 DRAWS = 50
 """Silent segments are drawn again, up to this often, for a set could be all but silent."""
+SEARCHED = 300
+"""Parts that are looked at beyond a pool with nothing but silence in it."""
 
 
 class NothingToLearn(Exception):
@@ -45,46 +55,69 @@ class Piece:
 class TrainingSet:
     """Segments of the training sounds: `Segments` for the trainer.
 
-    A segment is chosen in proportion to length: every position in the pool is as likely as any other. One
-    whose wet side is silent is drawn again. Channels are signals of their own. As long as the pool does not
-    change, what is drawn depends on the random generator alone, so a training that goes on from a checkpoint
-    hears what it would have heard; of a larger set it hears the first parts again.
+    Every position in the pool is as likely as any other, and channels are signals of their own; a segment whose
+    wet side is silent is drawn again. Loud ones need no preference: they count for more in the loss.
     """
 
     def __init__(
-        self, examples: Sequence[Example], source: PairSource, seed: int, pool_seconds: float = POOL_SECONDS
+        self,
+        examples: Sequence[Example],
+        source: PairSource,
+        seed: int,
+        heard: Set[str] = frozenset(),
+        pool_seconds: float = POOL_SECONDS,
     ) -> None:
-        """The training sounds among `examples`. Raises NothingToLearn where there is nothing but silence."""
+        """The training sounds among `examples`; `heard` are the contents that the model to start from knows.
+
+        Raises NothingToLearn where there is nothing but silence.
+        """
         self.examples = [example for example in examples if example.subset == "training"]
         self.source = source
-        self.seed = seed
-        self.capacity = round(pool_seconds * MODEL_SAMPLE_RATE)
-        self.fits = sum(map(mono_frames, self.examples)) <= self.capacity
+        self.pool_seconds = pool_seconds
+        self.fits = sum(map(mono_seconds, self.examples)) <= pool_seconds
+        self.turns: list[Turn] = (
+            [Turn(0.0, example, Part()) for example in self.examples] if self.fits else []
+        )
+        """Of the rota, up to the end of the pool."""
+        self.rota: Iterator[Turn] = iter(())
+        if not self.fits:
+            self.rota = rota(self.examples, shares(self.examples, heard, pool_seconds), seed)
+        self.window = range(0)
+        """The turns that are in the pool."""
+        self.loaded: dict[int, list[Piece]] = {}
+        """By the number of their turn; silent ones are left out."""
         self.pieces: list[Piece] = []
         self.ends: list[int] = []
-        self.heard = 0
-        """Frames since the pool changed."""
-        self.parts = self.endless_parts()
-        self.fill()
+        self.loading_seconds = self.rendered_seconds = 0.0
+        self.exchange(0.0)
+        if not self.pieces:
+            raise NothingToLearn(self.why_nothing())
 
     @property
     def contents(self) -> list[str]:
         """The content hashes of what may be heard, sorted."""
         return sorted({example.content_sha256 for example in self.examples} - self.source.skipped.keys())
 
-    def sample(self, rng: np.random.Generator, batch: int, frames: int, context: int) -> tuple[Array, Array]:
+    def sample(
+        self, rng: np.random.Generator, batch: int, frames: int, context: int, step: int
+    ) -> tuple[Array, Array]:
         """A batch of segments: dry [batch, context + frames] and wet [batch, frames]; see the class.
 
-        Raises ValueError where a segment is longer than a part.
+        `step` counts the batches of this size that were heard before. Raises ValueError where a segment is
+        longer than a part.
         """
         if context + frames > PART_SECONDS * MODEL_SAMPLE_RATE:
             raise ValueError(f"{context} + {frames} frames do not fit into a part of {PART_SECONDS} seconds")
-        self.heard += batch * frames
-        if not self.fits and self.heard > ROTATION_SECONDS * MODEL_SAMPLE_RATE:
-            self.rotate()
-            self.heard = 0
+        self.exchange(step * batch * frames / MODEL_SAMPLE_RATE * EXCHANGE)
         segments = [self.draw(rng, frames, context) for _ in range(batch)]
         return np.stack([dry for dry, _ in segments]), np.stack([wet for _, wet in segments])
+
+    def upkeep_seconds(self, frames: int) -> float:
+        """What the exchange costs, on the average, for each batch of so many frames in all."""
+        if self.fits:
+            return 0.0
+        exchanged = frames / MODEL_SAMPLE_RATE * EXCHANGE
+        return exchanged * self.loading_seconds / max(self.rendered_seconds, 1.0)
 
     def draw(self, rng: np.random.Generator, frames: int, context: int) -> tuple[Array, Array]:
         for _ in range(DRAWS):
@@ -99,51 +132,50 @@ class TrainingSet:
                 break
         return dry, wet
 
-    def fill(self) -> None:
-        """Load the pool; all of a set that fits, else as many parts as it holds."""
-        for _ in range(self.part_count()):
-            self.load(*next(self.parts))
-            if not self.fits and self.ends and self.ends[-1] >= self.capacity:
+    def exchange(self, position: float) -> None:
+        """Have the pool hold what stands in the rota from `position` on, in seconds."""
+        window = self.window_at(position)
+        if window == self.window:
+            return
+        self.window = window
+        before, self.loaded = self.loaded, {}
+        beyond = range(window.stop, window.stop + (0 if self.fits else SEARCHED))
+        for number in chain(window, beyond):
+            if number in beyond and any(self.loaded.values()):
                 break
-        if not self.pieces:
-            raise NothingToLearn(self.why_nothing())
+            self.loaded[number] = before[number] if number in before else self.render(number)
+        pieces = list(chain.from_iterable(self.loaded.values()))
+        # In a set that is all but silent, what was there before is better than nothing.
+        if pieces:
+            self.pieces = pieces
+            self.ends = np.cumsum([len(piece.dry) for piece in pieces]).tolist()
 
-    def rotate(self) -> None:
-        """The next part that has something in it comes into the pool; the oldest leave it."""
-        before = len(self.pieces)
-        for _ in range(self.part_count()):
-            self.load(*next(self.parts))
-            if len(self.pieces) > before:
-                break
-        while self.ends[-1] - self.ends[0] >= self.capacity:
-            self.pieces.pop(0)
-            self.ends = [end - self.ends[0] for end in self.ends[1:]]
+    def window_at(self, position: float) -> range:
+        if self.fits:
+            return range(len(self.turns))
+        end = position + self.pool_seconds
+        while not self.turns or self.turns[-1].start < end:
+            self.turns.append(next(self.rota))
+        first = bisect_right(self.turns, position, key=attrgetter("start")) - 1
+        return range(first, bisect_left(self.turns, end, key=attrgetter("start")))
 
-    def load(self, example: Example, part: Part) -> None:
+    def render(self, number: int) -> list[Piece]:
+        while number >= len(self.turns):
+            self.turns.append(next(self.rota))
+        turn = self.turns[number]
+        began = time.monotonic()
+        pieces = list(self.load(turn.example, turn.part))
+        self.loading_seconds += time.monotonic() - began
+        self.rendered_seconds += length_of(turn.example, turn.part)
+        return pieces
+
+    def load(self, example: Example, part: Part) -> Iterator[Piece]:
         pair = self.source.pair(example, part)
         for dry, wet in zip(*pair, strict=True) if pair else ():
             # A file that is shorter than it was may end within a part, too early for a whole segment.
             long_enough = part.start == 0 or len(dry) >= PART_SECONDS * MODEL_SAMPLE_RATE
             if long_enough and not is_silent(wet):
-                self.pieces.append(Piece(dry.copy(), wet.copy(), part.start == 0))
-                self.ends.append(len(dry) + (self.ends[-1] if self.ends else 0))
-
-    def part_count(self) -> int:
-        return sum(1 for example in self.examples for _ in self.parts_of(example))
-
-    def endless_parts(self) -> Iterator[tuple[Example, Part]]:
-        """Every part of the set in an order that the seed decides, then again in another one, for ever."""
-        for turn in count():
-            parts = [(example, part) for example in self.examples for part in self.parts_of(example)]
-            for index in np.random.default_rng((self.seed, turn)).permutation(len(parts)):
-                yield parts[index]
-
-    def parts_of(self, example: Example) -> Iterator[Part]:
-        """A sound in parts of at least PART_SECONDS; as a whole where the set fits or the sound is short."""
-        whole = 1 if self.fits else max(1, example.frames // (example.sample_rate * PART_SECONDS))
-        for number in range(whole):
-            end = None if number == whole - 1 else (number + 1) * PART_SECONDS
-            yield Part(number * PART_SECONDS, end)
+                yield Piece(dry.copy(), wet.copy(), part.start == 0)
 
     def why_nothing(self) -> str:
         if not self.examples:
@@ -151,12 +183,7 @@ class TrainingSet:
         reasons = [reason for e in self.examples if (reason := self.source.skipped.get(e.content_sha256))]
         if len(reasons) == len(self.examples):
             return f"no training sound can be read; the first: {reasons[0]}"
-        return "the training set holds nothing but silence"
-
-
-def mono_frames(example: Example) -> int:
-    """How long a sound is at the model's sample rate, its channels one after the other."""
-    return -(-example.frames * example.channels * MODEL_SAMPLE_RATE // example.sample_rate)
+        return "the training set holds nothing but silence" + ("" if self.fits else ", wherever it was heard")
 
 
 def segment(piece: Piece, start: int, frames: int, context: int) -> tuple[Array, Array]:

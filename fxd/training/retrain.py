@@ -155,7 +155,9 @@ class Retraining:
         trim_dataset(self.store, settings.dataset, settings.training.max_dataset_gb)
         source = PairSource(settings.dataset, settings.saturator)
         examples = self.store.contents()
-        training_set = TrainingSet(examples, source, settings.training.seed)
+        start = self.start()
+        heard = frozenset(start.card.trained_on if start else ())
+        training_set = TrainingSet(examples, source, settings.training.seed, heard)
         self.check("asked to stop while it loaded")
         pairs = validation_pairs(examples, source)
         self.check("asked to stop while it loaded")
@@ -165,7 +167,6 @@ class Retraining:
                 "there is no validation sound to judge a new model by; about one "
                 "processed file in five is for that, so more files are needed",
             )
-        start = self.start()
         job = self.take_up(training_set, start)
         trained = self.train(job, training_set, pairs, start)
         return self.conclude(job, trained, pairs, start)

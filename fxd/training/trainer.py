@@ -143,10 +143,11 @@ def measure(
 
     def learn() -> None:
         for _ in range(ROUND_STEPS):
-            batch = segments.sample(rng, shape.batch, shape.frames, architecture.receptive_field - 1)
+            batch = segments.sample(rng, shape.batch, shape.frames, architecture.receptive_field - 1, step=0)
             learner.step(*batch, shape.learning_rate)
 
     step_seconds = min(seconds_of(learn) for _ in range(MEASURED_ROUNDS)) / ROUND_STEPS
+    step_seconds += segments.upkeep_seconds(shape.batch * shape.frames)
     frames = sum(len(pair.dry) for pair in validation)
     if not frames:
         return Costs(step_seconds, 0.0)

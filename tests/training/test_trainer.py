@@ -48,13 +48,19 @@ class ClipSegments:
         self.interfere = interfere
         self.drawn = 0
 
-    def sample(self, rng: np.random.Generator, batch: int, frames: int, context: int) -> tuple[Array, Array]:
+    def sample(
+        self, rng: np.random.Generator, batch: int, frames: int, context: int, step: int
+    ) -> tuple[Array, Array]:
+        del step
         dry, wet = pair("loop_mika")
         starts = rng.integers(context, len(dry) - frames, batch)
         targets = np.stack([wet[start : start + frames] for start in starts])
         self.interfere(self.drawn, targets)
         self.drawn += 1
         return np.stack([dry[start - context : start + frames] for start in starts]), targets
+
+    def upkeep_seconds(self, frames: int) -> float:
+        return 0.0 * frames
 
 
 VALIDATION = [ValidationPair("a", *pair("bass_voxy_c")), ValidationPair("b", *pair("loop_safari"))]
