@@ -32,8 +32,8 @@ ODD = Architecture(
 )
 WIDE = Architecture(
     (
-        LayerArray(1, 33, 20, head_bias=True, dilations=(1, 2000)),
-        LayerArray(33, 20, 1, head_bias=True, dilations=(5, 1), kernel_size=1),
+        LayerArray(1, 33, 17, head_bias=True, dilations=(1, 2000)),
+        LayerArray(33, 17, 1, head_bias=True, dilations=(5, 1), kernel_size=1),
     )
 )
 ARCHITECTURES = {**PRESETS, "odd": ODD, "wide": WIDE}
