@@ -33,6 +33,8 @@ WEIGHING_SECONDS = 0.25
 AWAY_SECONDS = 2.0
 """A daemon that did not look at its workers for longer was held up itself, by a slow disk or Ctrl-Z say."""
 STILLBORN_LIMIT = 3
+START_SECONDS = 600.0
+"""A worker that is not ready after this long hangs; compiling the engines takes a slow machine a minute."""
 COMPILING_SECONDS = 5.0
 """Workers that take longer to get ready are compiling."""
 
@@ -140,7 +142,8 @@ class Slot:
         self.process.join()
         self.stillborn += not self.is_ready
         if self.stillborn == STILLBORN_LIMIT:
-            raise RuntimeError(f"workers cannot start: {died_of(self.process.exitcode)}, see above")
+            cause = self.fault or f"{died_of(self.process.exitcode)}, see above"
+            raise RuntimeError(f"workers cannot start: {cause}")
         fault, code = self.fault, self.process.exitcode
         died_with_it = self.tasks.popleft() if self.tasks and self.tasks[0].began_at else None
         self.connection.close()
@@ -154,7 +157,11 @@ class Slot:
         """End the attempt where it hangs or takes too much; `listen` then tells so."""
         now = time.monotonic()
         self.forgive_absence(now)
-        if not self.tasks or not self.is_ready:
+        if not self.is_ready:
+            if now - self.moved > START_SECONDS:
+                self.kill(f"one was not ready after {now - self.moved:.0f} s")
+            return
+        if not self.tasks:
             return
         seconds, taken = self.done_seconds, now - self.started if self.tasks[0].began_at else 0.0
         allowed = self.limits.stall_seconds + self.limits.timeout_factor * seconds

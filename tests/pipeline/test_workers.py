@@ -207,3 +207,11 @@ def test_workers_that_take_long_to_get_ready_are_said_to_compile(
     until(slot, lambda: slot.is_ready)
     CompilingNotice([slot], told.append).check()
     assert len(told) == 1
+
+
+def test_a_worker_that_never_gets_ready_is_not_waited_for_for_ever(
+    hire: Callable[[Limits], Slot], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fxd.pipeline.workers.START_SECONDS", 0.0)
+    with pytest.raises(RuntimeError, match="workers cannot start: one was not ready after 0 s"):
+        until(hire(GENEROUS), lambda: False)
