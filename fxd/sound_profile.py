@@ -8,7 +8,7 @@
 
 A moment is 85 ms. The bands are those of a Haar wavelet: the energy of the means over 8 samples (at 48 kHz), and
 of the means of 8 of these, is what is left of the sound below either edge, and no more than what it was taken
-from. That is coarse, but costs a thousandth of what the engines do, in one pass over blocks of any size.
+from. That is coarse, but costs a hundredth of what the engines do, in one pass over blocks of any size.
 """
 
 from math import log2

@@ -7,8 +7,8 @@ The policy, in shares of the time:
   times as much is heard ten times as much.
 - *Long and short*: within a kind, a file counts by its length, but no more than ten minutes of it; within a file
   all parts are equal.
-- *New and old*: what the model that the training starts from has not heard gets a quarter of the time, if it
-  would get less.
+- *New and old*: what was not yet in the set when the model that the training starts from was made gets a quarter
+  of the time, if it would get less.
 - Nothing is in the pool twice at a time: a share is cut where it would be.
 
 Parts come in turn, not by chance: each returns after an interval that follows from its share, and only where it

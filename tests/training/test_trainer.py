@@ -237,6 +237,15 @@ def test_a_plan_is_made_from_what_steps_and_validation_cost_here() -> None:
     assert 0 < short.seconds < 20
 
 
+def test_a_plan_leaves_time_for_the_exchange_of_a_large_set() -> None:
+    class Large(ClipSegments):
+        def upkeep_seconds(self, frames: int) -> float:
+            return frames / 4096
+
+    # A second for each step of a batch.
+    assert 10 < plan_for(SMALL, Large(), [], 20).steps < 20
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device here")
 def test_a_device_that_is_not_there_is_an_error_with_the_remedy(tmp_path: Path) -> None:
     with pytest.raises(
