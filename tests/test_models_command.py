@@ -2,8 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
-from fxd.commands.models import ROLLED_BACK, line_of_succession
 from fxd.store.records import Promotion
+from fxd.training.succession import ROLLED_BACK, line_of_succession
 
 
 def promotions(*steps: str) -> list[Promotion]:

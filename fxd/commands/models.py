@@ -1,7 +1,6 @@
 """`fxd models`: the model history."""
 
 import json
-from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
@@ -10,10 +9,9 @@ from fxd.config import Settings
 from fxd.engines.settings_hash import settings_hash
 from fxd.insight.hints import model_hint
 from fxd.store.errors import StoreError
-from fxd.store.records import Model, Promotion
+from fxd.store.records import Model
 from fxd.store.store import open_store
 
-ROLLED_BACK = "rolled back"
 MOST_SHOWN = 10
 """Entries of a list that a person may want to read."""
 
@@ -105,17 +103,20 @@ def model_facts(model: Model, champion: Model | None) -> dict[str, Any]:
 def promote_model(settings: Settings, text: str) -> int:
     """Let the model whose id begins with `text` serve from now on."""
     from fxd.training.models import load_network
+    from fxd.training.succession import BY_HAND
 
     with open_store(settings.database_url) as store:
         model = store.find_model(text)
         load_network(settings.paths.models, model.id)  # one that cannot be read must not serve
-        store.promote(model.id, "promoted by hand", datetime.now(UTC))
+        store.promote(model.id, BY_HAND, datetime.now(UTC))
     print(f"{model.id} serves from now on; `fxd models rollback` undoes it")
     return 0
 
 
 def roll_back(settings: Settings) -> int:
     """Return to the model that served before the current one."""
+    from fxd.training.succession import ROLLED_BACK, line_of_succession
+
     with open_store(settings.database_url) as store:
         served = line_of_succession(store.promotions())
         if len(served) < 2:
@@ -123,14 +124,3 @@ def roll_back(settings: Settings) -> int:
         store.promote(served[-2], f"{ROLLED_BACK} by hand from {served[-1]}", datetime.now(UTC))
     print(f"{served[-2]} serves again instead of {served[-1]}")
     return 0
-
-
-def line_of_succession(promotions: Sequence[Promotion]) -> list[str]:
-    """The models that served, oldest first, without those that were rolled back; `promotions` newest first."""
-    line: list[str] = []
-    for promotion in reversed(promotions):
-        if promotion.reason.startswith(ROLLED_BACK):
-            line = line[:-1]
-        elif line[-1:] != [promotion.model_id]:
-            line.append(promotion.model_id)
-    return line

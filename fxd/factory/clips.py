@@ -1,4 +1,8 @@
-"""Sound files into a training set, without the daemon: what the factory models are made from."""
+"""The clips that fxd brings along, and sound files into a training set without the daemon.
+
+The factory models are made from the clips, and models are compared on those that neither of them trained on
+where a home has too few sounds of its own.
+"""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +16,35 @@ from fxd.store.examples import add_example
 from fxd.store.records import Example
 from fxd.store.store import Store
 from fxd.training.dataset import dry_path, subset_of
+
+PLACES = (Path(__file__).parent / "audio", Path(__file__).parents[2] / "tests" / "audio")
+"""In an installed package, and in a checkout."""
+
+
+def factory_clips() -> list[Path]:
+    """The clips of fxd's own, by name; none where they were removed."""
+    return next((found for place in PLACES if (found := sorted(place.glob("*.flac")))), [])
+
+
+def described(clip: Path) -> Example:
+    """A clip as it would stand in a training set, at the path where it is, for no settings."""
+    with open_reader(clip) as reader:
+        content = ContentHash(reader.sample_rate, reader.channels)
+        frames = 0
+        for block in reader.blocks():
+            content.update(block)
+            frames += block.shape[1]
+    return Example(
+        content_sha256=content.hexdigest(),
+        settings_hash="",
+        subset="validation",
+        path=str(clip),
+        sample_rate=reader.sample_rate,
+        channels=reader.channels,
+        frames=frames,
+        bytes=clip.stat().st_size,
+        added_at=datetime.now(UTC),
+    )
 
 
 def add_clip(store: Store, settings: Settings, clip: Path) -> Example:

@@ -62,5 +62,13 @@ def finite(value: float) -> float | None:
 
 
 def no_nan(fields: dict[str, Any]) -> dict[str, Any]:
-    """The same for JSON, which has no nan and no inf."""
-    return {name: finite(value) if isinstance(value, float) else value for name, value in fields.items()}
+    """The same for JSON, which has no nan and no inf, however deep they lie."""
+    return {name: storable(value) for name, value in fields.items()}
+
+
+def storable(value: Any) -> Any:
+    if isinstance(value, float):
+        return finite(value)
+    if isinstance(value, dict):
+        return no_nan(value)
+    return [storable(one) for one in value] if isinstance(value, list | tuple) else value

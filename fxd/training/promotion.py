@@ -4,25 +4,20 @@ Each model processes each validation file with the engine that will serve, and i
 of the other one on the same file: files differ by tens of dB from one another, two models on one file by a few,
 and only the difference says which is better. A file that either model trained on is left out.
 
-The challenger is promoted where the median of its gains is above zero beyond doubt, that is with the whole 95 %
-interval of the bootstrap, and its worst file is at most 1 dB worse than the champion's. Of fewer than six files
-the bootstrap knows too little: with five and gains that are chance alone, all are positive in one case of 32;
-so there every single file must have become better.
+The challenger is promoted where the bootstrap interval of its median gain lies above zero, where chance would
+hardly have done the same (how hardly depends on the night: `fxd.training.evidence`), and where no guard is hurt
+(`fxd.training.guards`).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from fxd.engines.engine import render
-from fxd.engines.tcn import Tcn, TcnModel
-from fxd.metrics import ErrorSums, decibels
-from fxd.training.trainer import ValidationPair
+from fxd.metrics import decibels
+from fxd.training.evidence import bootstrap_interval, chance, fewest_files, level
+from fxd.training.guards import Guard, guard_aliases, guard_cost, guard_files
 
-FEWEST_FOR_BOOTSTRAP = 6
-RESAMPLES = 10_000
-WORST_FILE_MARGIN_DB = 1.0
 LEAST_GAIN_DB = 0.005
 """What rounds to 0.00 is called no difference."""
 PERFECT_DB = -150.0
@@ -38,6 +33,10 @@ class FileScore:
     error_energy: float
     """nan or inf where the network gave such values."""
     target_energy: float
+    mrstft: float = float("nan")
+    """nan where the file is too short for it."""
+    sample_rate: int = 0
+    """Of the file; 0 where nobody knows."""
 
     @property
     def esr_db(self) -> float:
@@ -52,6 +51,22 @@ class Contender:
     scores: tuple[FileScore, ...]
     trained_on: frozenset[str]
     """Content hashes of all that it may have heard."""
+    alias_db: float = float("nan")
+    """The loudest of its aliases on sines (`fxd.aliasing`)."""
+    multiply_adds: int = 0
+    """What a frame costs."""
+
+
+@dataclass(frozen=True)
+class Night:
+    """What a decision has to know of its day."""
+
+    number: int = 1
+    """Of decisions since the last promotion, this one included."""
+    asked_for: int = 0
+    """Multiply-adds of the preset in the settings."""
+    factory: frozenset[str] = frozenset()
+    """Content hashes of the clips of fxd's own among the files."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +76,9 @@ class Comparison:
     content_sha256: str
     champion_esr_db: float
     challenger_esr_db: float
+    champion_mrstft: float = float("nan")
+    challenger_mrstft: float = float("nan")
+    sample_rate: int = 0
 
     @property
     def gain_db(self) -> float:
@@ -80,15 +98,16 @@ class Decision:
     median_gain_db: float | None = None
     interval_db: tuple[float, float] | None = None
     """95 % interval of the median gain."""
-
-
-def score(network: TcnModel, pair: ValidationPair) -> FileScore:
-    """How a network does on one file, through the engine that serves."""
-    wet = render(Tcn(network), pair.dry[None], network.sample_rate)[0]
-    sums = ErrorSums()
-    sums.add(pair.wet, wet)
-    seconds = len(wet) / network.sample_rate
-    return FileScore(pair.content_sha256, seconds, sums.error_energy, sums.target_energy)
+    night: int | None = None
+    chance: float | None = None
+    """How likely equals would have gains such as these."""
+    level: float | None = None
+    """How likely they may be at most, in this night."""
+    fewest_files: int | None = None
+    """With how many files the test can be passed at all."""
+    factory_files: int = 0
+    """How many of the files are clips of fxd's own."""
+    guards: tuple[Guard, ...] = ()
 
 
 def esr_db(scores: Sequence[FileScore]) -> float:
@@ -100,7 +119,10 @@ def esr_db(scores: Sequence[FileScore]) -> float:
 
 
 def decide(
-    challenger: Contender, champion: Contender | None, absence: str = "no model served yet"
+    challenger: Contender,
+    champion: Contender | None,
+    absence: str = "no model served yet",
+    night: Night = Night(),
 ) -> Decision:
     """Whether the challenger is promoted; `absence` says why there is no champion to compare it with."""
     if not np.isfinite([one.error_energy for one in challenger.scores]).all():
@@ -111,10 +133,27 @@ def decide(
     if champion is None:
         return decide_alone(challenger, absence)
     files = compare(challenger, champion)
+    fewest = fewest_files(night.number)
     if not files:
         reason = "there is no validation file that neither model trained on, so nothing can be compared"
-        return Decision(False, reason, champion.id)
-    return decide_between(champion.id, files)
+        return Decision(False, reason, champion.id, night=night.number, fewest_files=fewest)
+    guards = [*guard_files(files)]
+    if np.isfinite([champion.alias_db, challenger.alias_db]).all():
+        gain_db = float(np.median([file.gain_db for file in files]))
+        guards.append(guard_aliases(champion.alias_db, challenger.alias_db, gain_db))
+    guards.append(guard_cost(champion.multiply_adds, challenger.multiply_adds, night.asked_for))
+    measured = Decision(
+        False,
+        "",
+        champion.id,
+        files,
+        night=night.number,
+        level=level(night.number),
+        fewest_files=fewest,
+        factory_files=sum(file.content_sha256 in night.factory for file in files),
+        guards=tuple(guards),
+    )
+    return weighed(measured)
 
 
 def decide_alone(challenger: Contender, absence: str) -> Decision:
@@ -130,49 +169,77 @@ def decide_alone(challenger: Contender, absence: str) -> Decision:
 
 
 def compare(challenger: Contender, champion: Contender) -> tuple[Comparison, ...]:
-    """Both on every file that neither trained on."""
+    """Both on every file that neither trained on. A silent one says nothing, its error is nan."""
     heard = challenger.trained_on | champion.trained_on
-    before = {one.content_sha256: one.esr_db for one in champion.scores}
-    return tuple(
-        Comparison(one.content_sha256, before[one.content_sha256], one.esr_db)
+    before = {one.content_sha256: one for one in champion.scores}
+    pairs = [
+        (before[one.content_sha256], one)
         for one in challenger.scores
-        if one.content_sha256 in before and one.content_sha256 not in heard
+        if one.content_sha256 in before and one.content_sha256 not in heard and one.target_energy
+    ]
+    return tuple(
+        Comparison(new.content_sha256, old.esr_db, new.esr_db, old.mrstft, new.mrstft, new.sample_rate)
+        for old, new in pairs
     )
 
 
-def decide_between(champion: str, files: tuple[Comparison, ...]) -> Decision:
-    """The rule at the top of this file."""
-    gains = np.array([file.gain_db for file in files])
-    median = float(np.median(gains))
-    interval = bootstrap_interval(gains)
-    worst_before = max(file.champion_esr_db for file in files)
-    worst_after = max(file.challenger_esr_db for file in files)
-    few = len(files) < FEWEST_FOR_BOOTSTRAP
-    clear = bool(gains.min() > 0) if few else interval[0] > 0
-    guarded = worst_after <= worst_before + WORST_FILE_MARGIN_DB
+def weighed(measured: Decision) -> Decision:
+    """The rule at the top of this file, on a decision that has its files and guards."""
+    gains = np.array([file.gain_db for file in measured.files])
+    weighed = replace(
+        measured,
+        median_gain_db=float(np.median(gains)),
+        interval_db=bootstrap_interval(gains),
+        chance=chance(gains),
+    )
+    promoted = is_better(weighed) and all(guard.holds for guard in weighed.guards)
+    return replace(weighed, promoted=promoted, reason=told(weighed))
 
-    change = f"{abs(median):.2f} dB {'better' if median > 0 else 'worse'} than {champion}"
+
+def is_better(decision: Decision) -> bool:
+    """Whether the typical file became better, and that is more than luck."""
+    assert decision.interval_db is not None
+    assert decision.chance is not None
+    assert decision.level is not None
+    return decision.interval_db[0] > 0 and decision.chance <= decision.level
+
+
+def told(decision: Decision) -> str:
+    """A decision between two models as one sentence."""
+    assert decision.median_gain_db is not None
+    assert decision.interval_db is not None
+    assert decision.chance is not None
+    assert decision.level is not None
+    assert decision.fewest_files is not None
+    median, count = decision.median_gain_db, len(decision.files)
+    change = f"{abs(median):.2f} dB {'better' if median > 0 else 'worse'} than {decision.champion}"
     if abs(median) < LEAST_GAIN_DB:
-        change = f"no different from {champion}"
-    chance = "" if clear or median <= 0 else ", which could be chance"
-    doubt = "95 % interval {:+.2f} to {:+.2f}".format(*interval)
-    if few:
-        doubt = f"{int((gains > 0).sum())} of {len(files)} better"
-    worst = f"worst file {worst_after:.1f} dB, before {worst_before:.1f}"
-    too_bad = "" if guarded else f", more than {WORST_FILE_MARGIN_DB:g} dB worse"
-    where = f"in the median of {counted(len(files))}"
-    reason = f"the new model is {change} {where}{chance} ({doubt}; {worst}{too_bad})"
-    return Decision(clear and guarded, reason, champion, files, median, interval)
+        change = f"no different from {decision.champion}"
+    where = f"in the median of {counted(count)}"
+    if decision.factory_files:
+        where += f", {decision.factory_files} of them fxd's own clips as yours are too few"
+    doubt = ""
+    if count < decision.fewest_files:
+        doubt = f", too few to tell: the test of night {decision.night} needs {decision.fewest_files}"
+    elif median > 0 and not is_better(decision):
+        doubt = ", which could be chance"
+    hurt = [str(guard) for guard in decision.guards if not guard.holds]
+    refused = f", but forbidden by its {' and its '.join(hurt)}" if hurt else ""
+    return (
+        f"the new model is {change} {where}{doubt}{refused} "
+        f"(95 % interval {decision.interval_db[0]:+.2f} to {decision.interval_db[1]:+.2f}; "
+        f"chance alone does this {odds(decision.chance)}, night {decision.night} asks for "
+        f"{odds(decision.level)})"
+    )
 
 
-def bootstrap_interval(gains: np.typing.NDArray[np.float64]) -> tuple[float, float]:
-    """95 % interval of the median, from resampling with a fixed seed.
+def odds(share: float) -> str:
+    """A small probability in words.
 
-    Source: Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 13.
+    >>> odds(0.0039), odds(0.9)
+    ('once in 256', 'once in 1.1')
     """
-    picks = np.random.default_rng(0).integers(len(gains), size=(RESAMPLES, len(gains)))
-    low, high = np.quantile(np.median(gains[picks], axis=1), [0.025, 0.975])
-    return float(low), float(high)
+    return f"once in {1 / share:,.0f}" if share < 0.1 else f"once in {1 / share:.1f}"
 
 
 def counted(files: int) -> str:

@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Literal
 from uuid import uuid4
 
@@ -32,13 +33,16 @@ from fxd.store.records import Training, TrainingState
 from fxd.store.store import Store
 from fxd.training.card import card_of
 from fxd.training.champion import Champion, NoChampion, load_champion
+from fxd.training.contest import Material, Player, contest, judged, score
 from fxd.training.dataset import trim_dataset
+from fxd.training.evidence import fewest_files
 from fxd.training.job import CHECKPOINT_NAME, Job, drop_job, job_folder, read_job, take_up
 from fxd.training.lock import AlreadyTraining, training_lock
 from fxd.training.models import model_folder, new_model_id, remove_leftovers, write_model
 from fxd.training.pairs import PairSource, resampled
 from fxd.training.pool import NothingToLearn, TrainingSet
-from fxd.training.promotion import Contender, Decision, FileScore, decide, score
+from fxd.training.promotion import Contender, Decision, Night, decide
+from fxd.training.succession import tonight
 from fxd.training.trainer import (
     Progress,
     Trained,
@@ -49,10 +53,14 @@ from fxd.training.trainer import (
     saved_plan,
     train,
 )
-from fxd.training.validation import validation_pairs
+from fxd.training.validation import factory_pairs, validation_pairs
 
 __all__ = ["AlreadyTraining", "Retrained", "retrain"]
 
+SINES_SECONDS = 8
+"""Of sound in which aliases are looked for."""
+CLIPS_SECONDS = 90
+"""Of sound in the clips that fxd brings along."""
 FINISH_SECONDS = 0.5
 """Of the budget, for writing the model and its records."""
 LOOK_BACK = 100
@@ -169,7 +177,9 @@ class Retraining:
             )
         job = self.take_up(training_set, start)
         trained = self.train(job, training_set, pairs, start)
-        return self.conclude(job, trained, pairs, start)
+        sample_rates = {example.content_sha256: example.sample_rate for example in examples}
+        material = Material(pairs, sample_rates, partial(factory_pairs, source))
+        return self.conclude(job, trained, material, start)
 
     def check(self, moment: str) -> None:
         if self.should_stop():
@@ -209,7 +219,8 @@ class Retraining:
         plan = saved_plan(checkpoint)
         if plan is None:
             # Both contenders are judged at the end.
-            reserve = 2 * judging_seconds(architecture, pairs) + FINISH_SECONDS
+            reserve = 2 * judging_seconds(architecture, pairs, tonight(self.settings, self.store))
+            reserve += FINISH_SECONDS
             seconds = self.deadline - reserve - time.monotonic()
             plan = plan_for(
                 architecture, training_set, pairs, seconds, job.seed, device, warm=start is not None
@@ -233,20 +244,21 @@ class Retraining:
             raise Stopped(f"asked to stop after {trained.steps} of {trained.plan.steps} steps")
         return trained
 
-    def conclude(
-        self, job: Job, trained: Trained, pairs: Sequence[ValidationPair], start: Champion | None
-    ) -> Retrained:
+    def conclude(self, job: Job, trained: Trained, material: Material, start: Champion | None) -> Retrained:
         """Judge, decide, and record, in the order at the top of this file."""
         store = self.store
         heard = set(job.contents) | set(start.card.trained_on if start else ())
-        challenger = Contender(job.model_id, self.judge(trained.model, pairs), frozenset(heard))
+        player = Player(trained.model, frozenset(heard))
         if start is not None and trained.best_step == 0:
+            challenger = self.judge(player, material)
             reason = f"{trained.steps} steps from the weights of {start.card.id} brought nothing better"
             decision = Decision(False, reason, start.card.id)
         else:
-            decision = self.decide(challenger, pairs)
+            challenger, decision = self.decide(player, material)
+        own = {pair.content_sha256 for pair in material.pairs}
+        scores = [one for one in challenger.scores if one.content_sha256 in own]
         threads = torch.get_num_threads()
-        card = card_of(self.settings, job, trained, sorted(heard), challenger.scores, decision, threads)
+        card = card_of(self.settings, job, trained, sorted(heard), scores, decision, threads)
         write_model(model_folder(self.settings.paths.models, card.id), trained.model, card)
         model = card.record()
         if not store.add_model(model):
@@ -255,25 +267,25 @@ class Retraining:
             store.promote(model.id, model.reason, datetime.now(UTC))
         return Retrained("promoted" if decision.promoted else "kept", model.reason, model.id, decision)
 
-    def decide(self, challenger: Contender, pairs: Sequence[ValidationPair]) -> Decision:
+    def decide(self, player: Player, material: Material) -> tuple[Contender, Decision]:
         # Looked up again: somebody may have promoted another model meanwhile.
         champion = load_champion(self.settings, self.store)
         if isinstance(champion, NoChampion):
-            return decide(challenger, None, champion.reason)
-        scores = self.judge(champion.network, pairs)
-        return decide(challenger, Contender(champion.card.id, scores, frozenset(champion.card.trained_on)))
+            challenger = self.judge(player, material)
+            return challenger, decide(challenger, None, champion.reason)
+        other = Player(champion.network, frozenset(champion.card.trained_on))
+        return contest(player, other, material, tonight(self.settings, self.store), self.check_judging)
 
-    def judge(self, network: TcnModel, pairs: Sequence[ValidationPair]) -> tuple[FileScore, ...]:
-        scores = []
-        for pair in pairs:
-            self.check("asked to stop while it was judged")
-            scores.append(score(network, pair))
-        return tuple(scores)
+    def judge(self, player: Player, material: Material) -> Contender:
+        return judged(player, material.pairs, material.sample_rates, self.check_judging)
+
+    def check_judging(self) -> None:
+        self.check("asked to stop while it was judged")
 
 
-def silent_engine(architecture: Architecture) -> Tcn:
+def silent_network(architecture: Architecture) -> TcnModel:
     weights = {name: np.zeros(shape, np.float32) for name, shape in architecture.shapes().items()}
-    return Tcn(TcnModel("silent", architecture, "", weights))
+    return TcnModel("silent", architecture, "", weights)
 
 
 def warm_up(settings: Settings) -> None:
@@ -286,14 +298,19 @@ def warm_up(settings: Settings) -> None:
         render(Saturator(settings.saturator), moment, MODEL_SAMPLE_RATE)
     except ValueError as error:
         raise TrainingFailed(f"at {MODEL_SAMPLE_RATE} Hz, the network's sample rate, {error}") from error
-    render(silent_engine(PRESETS[settings.tcn.preset]), moment, MODEL_SAMPLE_RATE)
+    render(Tcn(silent_network(PRESETS[settings.tcn.preset])), moment, MODEL_SAMPLE_RATE)
     prepare(PRESETS[settings.tcn.preset], settings.tcn.device)
 
 
-def judging_seconds(architecture: Architecture, pairs: Sequence[ValidationPair]) -> float:
-    """How long a network of this shape will take for all pairs, measured with one that is silent."""
-    frames = sum(len(pair.dry) for pair in pairs)
-    trial = np.zeros((1, min(frames, 2 * MODEL_SAMPLE_RATE)), np.float32)
+def judging_seconds(architecture: Architecture, pairs: Sequence[ValidationPair], night: Night) -> float:
+    """How long a network of this shape will take to be judged, measured with one that is silent."""
+    frames = sum(len(pair.dry) for pair in pairs) + SINES_SECONDS * MODEL_SAMPLE_RATE
+    if len(pairs) < fewest_files(night.number):
+        frames += CLIPS_SECONDS * MODEL_SAMPLE_RATE
+    noise = np.random.default_rng(0).normal(0, 0.1, min(frames, 2 * MODEL_SAMPLE_RATE)).astype(np.float32)
+    trial = ValidationPair("noise", noise, noise)
+    network = silent_network(architecture)
+    score(network, trial)  # the first one may have to compile
     began = time.monotonic()
-    render(silent_engine(architecture), trial, MODEL_SAMPLE_RATE)
-    return (time.monotonic() - began) * frames / trial.shape[1]
+    score(network, trial)
+    return (time.monotonic() - began) * frames / len(noise)

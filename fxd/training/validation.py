@@ -6,11 +6,13 @@ or more 5 seconds each. Where there are more files than fit, those with the lowe
 the choice is as good as random, and yet the same from night to night.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 
 from loguru import logger
 
+from fxd.audio import AudioError
 from fxd.engines.tcn import MODEL_SAMPLE_RATE
+from fxd.factory.clips import described, factory_clips
 from fxd.store.records import Example
 from fxd.training.pairs import PairSource, Part, is_silent
 from fxd.training.trainer import ValidationPair
@@ -28,10 +30,12 @@ def validation_pairs(examples: Sequence[Example], source: PairSource) -> list[Va
     Each begins at rest, as an engine does, even where it was cut from the middle of a file. Silent sounds are
     left out.
     """
-    chosen = sorted(
-        (example for example in examples if example.subset == "validation"),
-        key=lambda example: example.content_sha256,
-    )
+    chosen = (example for example in examples if example.subset == "validation")
+    return judging_pairs(sorted(chosen, key=lambda example: example.content_sha256), source)
+
+
+def judging_pairs(chosen: Sequence[Example], source: PairSource) -> list[ValidationPair]:
+    """The same for these sounds, the first of them where they are too many."""
     seconds = max(LEAST_SECONDS, min(MOST_SECONDS, TOTAL_SECONDS // max(1, len(chosen))))
     pairs: list[ValidationPair] = []
     frames_left = TOTAL_SECONDS * MODEL_SAMPLE_RATE
@@ -43,6 +47,17 @@ def validation_pairs(examples: Sequence[Example], source: PairSource) -> list[Va
             pairs.append(pair)
             frames_left -= len(pair.dry)
     return pairs
+
+
+def factory_pairs(source: PairSource, without: Set[str]) -> list[ValidationPair]:
+    """The same for the clips that fxd brings along, but for those of these content hashes."""
+    examples = []
+    for clip in factory_clips():
+        try:
+            examples.append(described(clip))
+        except (AudioError, OSError) as error:
+            logger.warning("{} cannot be read, and models are compared without it: {}", clip, error)
+    return judging_pairs([one for one in examples if one.content_sha256 not in without], source)
 
 
 def audible_pair(example: Example, source: PairSource, seconds: int) -> ValidationPair | None:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,8 +11,9 @@ from fxd.config import Settings
 from fxd.engines.engine import Array, render
 from fxd.engines.tcn import Tcn, TcnModel
 from fxd.store.records import Example
+from fxd.training.contest import score
 from fxd.training.pairs import PairSource
-from fxd.training.promotion import Contender, FileScore, decide, esr_db, score
+from fxd.training.promotion import Contender, FileScore, Night, decide, esr_db
 from fxd.training.trainer import ValidationPair
 from fxd.training.validation import LEAST_SECONDS, MOST_SECONDS, TOTAL_SECONDS, validation_pairs
 
@@ -24,7 +26,7 @@ def contender(model_id: str, levels: Sequence[float], trained_on: Sequence[str] 
     return Contender(model_id, tuple(scores), frozenset(trained_on))
 
 
-CHAMPION_LEVELS = [-30.0, -35.0, -28.0, -40.0, -33.0, -31.0, -36.0, -29.0]
+CHAMPION_LEVELS = [-30.0, -35.0, -28.0, -40.0, -33.0, -31.0, -36.0, -29.0, -34.0, -37.0]
 
 
 def champion(files: int = 8) -> Contender:
@@ -36,14 +38,16 @@ def gained(*gains: float) -> Contender:
 
 
 def test_a_clear_gain_on_most_files_promotes() -> None:
-    decision = decide(gained(1.1, 0.9, 1.3, -0.1, 0.8, 1.2, 1.0, 0.7), champion())
+    decision = decide(gained(1.1, 0.9, 1.3, -0.1, 0.8, 1.2, 1.0, 0.7, 1.0, 0.9), champion(10))
     assert decision.promoted
     assert decision.interval_db is not None
     low, high = decision.interval_db
     assert 0 < low < 0.95 < high
+    assert (decision.chance, decision.night, decision.fewest_files) == (2 / 1024, 1, 8)
     assert decision.reason == (
-        "the new model is 0.95 dB better than old in the median of 8 files "
-        f"(95 % interval {low:+.2f} to {high:+.2f}; worst file -29.3 dB, before -28.0)"
+        "the new model is 0.95 dB better than old in the median of 10 files "
+        f"(95 % interval {low:+.2f} to {high:+.2f}; chance alone does this once in 512, "
+        "night 1 asks for once in 130)"
     )
 
 
@@ -61,19 +65,87 @@ def test_a_worse_model_does_not_promote() -> None:
     assert "1.00 dB worse than old in the median of 8 files (" in decision.reason
 
 
+def test_the_same_gain_is_not_enough_once_many_nights_have_tried() -> None:
+    gains = (1.1, 0.9, 1.3, -0.1, 0.8, 1.2, 1.0, 0.7, 1.4, 0.6)
+    assert decide(gained(*gains), champion(10), night=Night(1)).promoted
+    tenth = decide(gained(*gains), champion(10), night=Night(10))
+    assert not tenth.promoted
+    assert "of 10 files, too few to tell: the test of night 10 needs 13" in tenth.reason
+
+
+def test_a_few_files_that_got_much_better_are_no_reason() -> None:
+    """Chance would hardly do it, but the typical file did not become better."""
+    gains = np.concatenate([np.linspace(3, 6, 28), np.linspace(-0.2, -0.1, 32)])
+    old, new = (contender(name, -35 - by) for name, by in (("old", 0 * gains), ("new", gains)))
+    decision = decide(new, old)
+    assert decision.chance is not None
+    assert decision.chance < 0.015
+    assert not decision.promoted
+
+
+def test_with_fewer_files_than_the_test_needs_nothing_is_promoted() -> None:
+    assert decide(gained(*[3.0 + n for n in range(8)]), champion(8)).promoted
+    decision = decide(gained(*[3.0] * 7), champion(7))
+    assert not decision.promoted
+    assert "of 7 files, too few to tell: the test of night 1 needs 8 (" in decision.reason
+    assert "in the median of 1 file, too few" in decide(gained(3), champion(1)).reason
+
+
 def test_one_file_that_got_much_worse_forbids_promotion() -> None:
-    decision = decide(gained(2, 2, -1.2, 2, 2, 2, 2, 2), champion())
+    gains = [2.0] * 59
+    old, new = contender("old", [-30.0] * 60), contender("new", [-30.0 - gain for gain in [*gains, -1.2]])
+    decision = decide(new, old)
     assert not decision.promoted
-    assert "worst file -26.8 dB, before -28.0, more than 1 dB worse" in decision.reason
-    assert decide(gained(2, 2, -0.8, 2, 2, 2, 2, 2), champion()).promoted
+    assert "forbidden by its worst file (dB) -28.8, before -30, at most -29 (95 %" in decision.reason
+    assert decide(contender("new", [-30.0 - gain for gain in [*gains, -0.8]]), old).promoted
 
 
-def test_with_few_files_every_one_must_be_better() -> None:
-    assert decide(gained(0.5, 0.1, 2), champion(3)).promoted
-    decision = decide(gained(3, 3, 3, 3, -0.1), champion(5))
+def better(**fields: object) -> Contender:
+    """Ten files, of two sample rates, on which it is 1 dB better, and what else is known of it."""
+    levels = [-35.0] * 10 if fields.pop("as_champion", False) else [-36.0] * 10
+    scores = [
+        FileScore(f"file{n}", 1, 10 ** (level / 10), 1, mrstft=0.2, sample_rate=48_000 if n < 5 else 44_100)
+        for n, level in enumerate(levels)
+    ]
+    usual = Contender("model", tuple(scores), frozenset(), alias_db=-50.0, multiply_adds=1000)
+    return replace(usual, **fields)
+
+
+def test_what_must_not_become_worse_forbids_promotion() -> None:
+    old = better(as_champion=True)
+    assert decide(better(alias_db=-47.5, multiply_adds=1090), old).promoted
+    louder = decide(better(alias_db=-46.5), old)
+    assert not louder.promoted
+    assert "forbidden by its aliases (dB) -46.5, before -50, at most -47 (" in louder.reason
+    assert decide(better(alias_db=-81.0), replace(old, alias_db=-95.0)).promoted
+    assert not decide(better(multiply_adds=1200), old).promoted
+    assert decide(better(multiply_adds=1200), old, night=Night(asked_for=1200)).promoted
+    rougher = tuple(replace(one, mrstft=0.22) for one in better().scores)
+    assert "its MR-STFT (ratio) 1.1, before 1, at most 1.05" in decide(better(scores=rougher), old).reason
+
+
+def test_a_loss_at_one_sample_rate_forbids_promotion() -> None:
+    scores = [*better().scores[:5], *(replace(one, error_energy=10**-3.35) for one in better().scores[5:])]
+    many = [FileScore(f"other{n}", 1, 10**-3.6, 1, mrstft=0.2, sample_rate=48_000) for n in range(50)]
+    before = [replace(one, error_energy=10**-3.5) for one in many]
+    old = better(scores=(*better(as_champion=True).scores, *before))
+    decision = decide(better(scores=(*scores, *many)), old)
     assert not decision.promoted
-    assert "which could be chance (4 of 5 better; worst" in decision.reason
-    assert decide(gained(3, 3, 3, 3, 3, -0.1), champion(6)).promoted
+    assert "its loss at 44100 Hz (dB) 1.5, before 0, at most 1 (" in decision.reason
+
+
+def test_silent_files_say_nothing() -> None:
+    silent = FileScore("silent", 1.0, 0.0, 0.0)
+    old, new = champion(9), gained(*[1.0] * 9)
+    old, new = (replace(one, scores=(*one.scores, silent)) for one in (old, new))
+    decision = decide(new, old)
+    assert decision.promoted
+    assert len(decision.files) == 9
+
+
+def test_clips_that_fxd_brings_along_are_named() -> None:
+    decision = decide(gained(*[1.0] * 8), champion(), night=Night(factory=frozenset({"file6", "file7"})))
+    assert "of 8 files, 2 of them fxd's own clips as yours are too few (" in decision.reason
 
 
 def test_files_that_either_model_trained_on_do_not_count() -> None:

@@ -26,6 +26,7 @@ from fxd.store.examples import add_example
 from fxd.store.records import Example, Subset
 from fxd.store.store import Store, open_store
 from fxd.training import retrain as retrain_module
+from fxd.training.contest import score
 from fxd.training.dataset import subset_of
 from fxd.training.due import due
 from fxd.training.job import JOB_NAME, job_folder
@@ -33,7 +34,6 @@ from fxd.training.lock import training_lock
 from fxd.training.models import ModelCard, load_network, read_card, write_model
 from fxd.training.pairs import PairSource
 from fxd.training.plan import Plan
-from fxd.training.promotion import score
 from fxd.training.retrain import AlreadyTraining, Retrained, retrain
 from fxd.training.trainer import Progress
 from fxd.training.validation import validation_pairs
@@ -95,8 +95,9 @@ def silent_champion(
     make_network: Callable[..., TcnModel],
     make_card: Callable[..., ModelCard],
 ) -> str:
-    """The id of a champion that gives silence, so that every network is better."""
+    """The id of a champion that gives nothing but a constant, so that every network is better."""
     network = make_network("silent", "feather", scale=0)
+    network.weights["1.head_bias"][:] = 5
     card = make_card(network, "feather", trained_on=())
     write_model(settings.paths.models / network.id, network, card)
     store.add_model(card.record())
@@ -189,7 +190,10 @@ def test_a_better_challenger_is_promoted_and_a_worse_one_is_kept(
     plan(steps=2)
     third = run(changed(settings, tcn=TcnSettings(preset="feather")), store)
     assert third.state == "kept"
-    assert f"worse than {second.model_id} in the median of 2 files (0 of 2 better" in third.reason
+    assert (
+        f"worse than {second.model_id} in the median of 20 files, 18 of them fxd's own clips as"
+        in third.reason
+    )
     assert [promotion.model_id for promotion in store.promotions()] == [second.model_id, first.model_id]
     assert [training.state for training in store.trainings(3)] == ["kept", "promoted", "promoted"]
     assert_tidy(settings, store)
@@ -217,7 +221,7 @@ def test_a_champion_of_other_settings_is_judged_by_those_of_today(settings: Sett
     champion = load_network(settings.paths.models, str(first.model_id))
     pairs = validation_pairs(store.contents(), PairSource(settings.dataset, other.saturator))
     assert second.decision is not None
-    assert [file.champion_esr_db for file in second.decision.files] == pytest.approx(
+    assert [file.champion_esr_db for file in second.decision.files[: len(pairs)]] == pytest.approx(
         [score(champion, pair).esr_db for pair in pairs]
     )
 
@@ -485,7 +489,7 @@ from fxd.store.store import open_store
 from fxd.training import retrain as module, trainer
 from fxd.training.pairs import PairSource
 from fxd.training.plan import Plan
-from fxd.training.promotion import score
+from fxd.training.contest import score
 
 settings = Settings.model_validate_json(sys.argv[1])
 trainer.CHECKPOINT_SECONDS = 0.0
