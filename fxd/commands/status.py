@@ -67,7 +67,7 @@ def print_facts(settings: Settings, facts: dict[str, Any], running: Status | Non
             "next retraining", Text(clock(running.next_retraining) or "never ([training] schedule is empty)")
         )
         if running.settings != settings_mark(settings):
-            note = "the daemon runs with other settings than config.toml and FXD_* say here: restart it to take them up"
+            note = "the daemon runs with other settings than those here: restart it to take them up"
             table.add_row("", Text(note, style="yellow"))
     runs = facts["runs"]
     table.add_row("runs in all", Text(f"{runs['done']} done, {runs['failed']} failed"))
