@@ -80,7 +80,9 @@ class TrainingSettings(Section):
     max_dataset_gb: Positive = Field(
         20.0, description="dry sound kept for training; what there is most of goes first"
     )
-    auto_rollback: Literal[False] = Field(False, description="true is not supported yet")
+    auto_rollback: bool = Field(
+        False, description="return to the earlier model where new files show that it was better"
+    )
 
     @field_validator("schedule")
     @classmethod

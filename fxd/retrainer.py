@@ -101,8 +101,16 @@ class Retrainer:
         if training is None or training.state == "running":
             logger.error("the retraining ended with code {} and without a result; the old model serves", code)
         else:
+            self.tell_reviews(store, training.started_at)
             level = "ERROR" if training.state == "failed" else "INFO"
             logger.log(level, "retraining {}: {}", training.state, training.reason)
+
+    def tell_reviews(self, store: Store, since: datetime) -> None:
+        """Log what the retraining found out about the model that served when it began."""
+        for model_id in {promotion.model_id for promotion in store.promotions()[:3]}:
+            for review in store.reviews(model_id):
+                if review.at >= since:
+                    logger.log("WARNING" if review.worse else "INFO", "{}", review.reason)
 
     def stop(self) -> None:
         """Ask a retraining under way to end; it keeps its checkpoint, and the next one resumes it."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from fxd.config import Settings
 from fxd.engines.settings_hash import settings_hash
-from fxd.insight.hints import model_hint
+from fxd.insight.hints import model_hint, review_hint
 from fxd.store.errors import StoreError
 from fxd.store.records import Model
 from fxd.store.store import open_store
@@ -22,6 +22,7 @@ def list_models(settings: Settings, as_json: bool) -> int:
         models = store.models()
         champion = store.champion()
         serving = next(iter(store.promotions()), None)
+        hints = [hint for hint in (model_hint(settings, champion), review_hint(store, champion)) if hint]
     if as_json:
         facts = [model_facts(model, champion) for model in models]
         print(json.dumps(facts, indent=2, default=str))
@@ -55,7 +56,7 @@ def list_models(settings: Settings, as_json: bool) -> int:
     if serving is not None:
         console.print(Text(f"* serves now: {serving.reason}", style="dim"))
     console.print("`fxd models show ID` tells all about one", style="dim", markup=False)
-    if hint := model_hint(settings, champion):
+    for hint in hints:
         console.print(f"Note: {hint}", style="yellow", markup=False)
     return 0
 
@@ -66,8 +67,10 @@ def show_model(settings: Settings, text: str, as_json: bool) -> int:
         model = store.find_model(text)
         champion = store.champion()
         promotions = [one for one in store.promotions() if one.model_id == model.id]
+        reviews = store.reviews(model.id)
     facts = model_facts(model, champion) | {
-        "promotions": [{"at": one.at.isoformat(), "reason": one.reason} for one in promotions]
+        "promotions": [{"at": one.at.isoformat(), "reason": one.reason} for one in promotions],
+        "reviews": [{"at": one.at.isoformat(), "worse": one.worse, "reason": one.reason} for one in reviews],
     }
     if as_json:
         print(json.dumps(facts, indent=2, default=str))

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from fxd.config import Settings, settings_mark
-from fxd.insight.hints import model_hint
+from fxd.insight.hints import model_hint, review_hint
 from fxd.instance import Instance, Status
 from fxd.store.store import Store, open_store
 
@@ -32,6 +32,7 @@ def gather(settings: Settings, store: Store, running: Status | None) -> dict[str
         "runs": {"done": store.count_runs("done"), "failed": store.count_runs("failed")},
         "model": champion.id if champion else None,
         "hint": model_hint(settings, champion),
+        "review": review_hint(store, champion),
         "dataset_seconds": store.dataset_seconds(),
         "dataset_gb": store.dataset_bytes() / 1e9,
         "last_training": {
@@ -74,6 +75,8 @@ def print_facts(settings: Settings, facts: dict[str, Any], running: Status | Non
     table.add_row("model", Text(facts["model"] or "none yet; the first `fxd start` brings one"))
     if facts["hint"]:
         table.add_row("", Text(facts["hint"], style="yellow"))
+    if facts["review"]:
+        table.add_row("", Text(facts["review"], style="yellow"))
     size = f"{facts['dataset_gb']:.2f} of at most {settings.training.max_dataset_gb:g} GB"
     table.add_row("training set", Text(f"{facts['dataset_seconds'] / 60:.1f} minutes, {size}"))
     if facts["last_training"]:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from fxd.config import Settings
 from fxd.engines.settings_hash import settings_hash
 from fxd.store.records import EngineName, Model, Run
+from fxd.store.store import Store
 
 
 def model_hint(settings: Settings, champion: Model | None) -> str:
@@ -15,6 +16,15 @@ def model_hint(settings: Settings, champion: Model | None) -> str:
         f"model {champion.id} learned other [saturator] settings than config.toml has now: its error says "
         "little until a retraining (`fxd retrain --now`)"
     )
+
+
+def review_hint(store: Store, champion: Model | None) -> str:
+    """A sentence where new files say that the model that serves is worse than the one before; else nothing."""
+    reviews = store.reviews(champion.id) if champion else []
+    serving = next(iter(store.promotions()), None)
+    if not reviews or not reviews[0].worse or serving is None or reviews[0].at < serving.at:
+        return ""
+    return f"{reviews[0].reason}; `fxd models rollback` returns to it"
 
 
 def mixed_hint(runs: Sequence[Run]) -> str:

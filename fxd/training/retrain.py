@@ -42,6 +42,7 @@ from fxd.training.models import model_folder, new_model_id, remove_leftovers, wr
 from fxd.training.pairs import PairSource, resampled
 from fxd.training.pool import NothingToLearn, TrainingSet
 from fxd.training.promotion import Contender, Decision, Night, decide
+from fxd.training.review import review
 from fxd.training.succession import tonight
 from fxd.training.trainer import (
     Progress,
@@ -162,6 +163,8 @@ class Retraining:
         settings = self.settings
         trim_dataset(self.store, settings.dataset, settings.training.max_dataset_gb)
         source = PairSource(settings.dataset, settings.saturator)
+        # First, so that a model which is rolled back is not what the next one begins with.
+        review(settings, self.store, source, self.check_judging)
         examples = self.store.contents()
         start = self.start()
         heard = frozenset(start.card.trained_on if start else ())

@@ -1,0 +1,144 @@
+"""A promotion that does not keep its promise on new files is told, and undone where that is wanted."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+
+from fxd.config import Settings, TrainingSettings
+from fxd.engines.tcn import TcnModel
+from fxd.insight.hints import review_hint
+from fxd.store.records import Environment, Example, Result, Run
+from fxd.store.store import Store
+from fxd.training.models import ModelCard, write_model
+from fxd.training.pairs import PairSource
+from fxd.training.review import review
+from fxd.training.succession import BY_HAND
+
+PROMOTED_AT = datetime(2026, 11, 24, 3, tzinfo=UTC)
+HERE = Environment("studio", "Zen 4", 2, 1, "3.11.7", "0.1.0", {})
+FILES = 9
+
+
+@pytest.fixture
+def models(
+    settings: Settings,
+    store: Store,
+    make_network: Callable[..., TcnModel],
+    make_card: Callable[..., ModelCard],
+) -> None:
+    """`quiet` served and was replaced by `loud`, which is worse: it adds a constant."""
+    for number, (model_id, constant) in enumerate((("quiet", 0.01), ("loud", 0.3))):
+        network = make_network(model_id, scale=0)
+        network.weights["1.head_bias"][:] = constant / network.architecture.head_scale
+        card = make_card(network, trained_on=(), decision={"promoted": True, "median_gain_db": 0.5})
+        write_model(settings.paths.models / model_id, network, card)
+        store.add_model(card.record())
+        store.promote(model_id, "it is better", PROMOTED_AT + timedelta(hours=number))
+
+
+@pytest.fixture
+def process(store: Store, add_sound: Callable[..., Example]) -> Callable[..., list[Example]]:
+    """Records runs of new sounds with a model."""
+
+    def add(files: int, version: str = "loud") -> list[Example]:
+        rng = np.random.default_rng(len(store.contents()))
+        sounds = [add_sound(rng.normal(0, 0.1, (1, 4800 + n)).astype(np.float32)) for n in range(files)]
+        at = PROMOTED_AT + timedelta(days=1)
+        for sound in sounds:
+            tcn = Result("tcn", version, 0.1, 0.1, f"{sound.path}.wav", 1, 0.0, 0, -20.0)
+            run = Run(
+                sound.path, sound.path, "", "done", "", at, at, 48_000, 1, 4800, 1, 0.0, 0.0, HERE, (tcn,)
+            )
+            store.record_run(replace(run, content_sha256=sound.content_sha256), None)
+        return sounds
+
+    return add
+
+
+def look(settings: Settings, store: Store) -> object:
+    return review(settings, store, PairSource(settings.dataset, settings.saturator), lambda: None)
+
+
+def with_rollback(settings: Settings) -> Settings:
+    return settings.model_copy(update={"training": TrainingSettings(auto_rollback=True)})
+
+
+@pytest.mark.usefixtures("models")
+def test_a_model_that_does_worse_on_new_files_is_told_and_goes_on_serving(
+    settings: Settings, store: Store, process: Callable[..., list[Example]]
+) -> None:
+    process(FILES)
+    look(settings, store)
+    (found,) = store.reviews("loud")
+    assert found.worse
+    assert found.reason.startswith(
+        "loud does worse than quiet, which it replaced, on 9 files that came since: -"
+    )
+    assert "its validation promised +0.50" in found.reason
+    assert (found.details["look"], len(found.details["files"])) == (1, FILES)
+    champion = store.champion()
+    assert champion is not None
+    assert champion.id == "loud"
+    assert found.reason in review_hint(store, champion)
+
+
+@pytest.mark.usefixtures("models")
+def test_it_is_rolled_back_once_where_that_is_wanted(
+    settings: Settings, store: Store, process: Callable[..., list[Example]]
+) -> None:
+    process(FILES)
+    look(with_rollback(settings), store)
+    newest, *_ = store.promotions()
+    assert newest.model_id == "quiet"
+    assert newest.reason.startswith("rolled back by itself: loud does worse than quiet")
+    assert review_hint(store, store.champion()) == ""
+    process(FILES, "quiet")
+    assert look(with_rollback(settings), store) is None
+    assert len(store.promotions()) == 3
+
+
+@pytest.mark.usefixtures("models")
+def test_what_a_person_promoted_stays(
+    settings: Settings, store: Store, process: Callable[..., list[Example]]
+) -> None:
+    store.promote("loud", BY_HAND, PROMOTED_AT + timedelta(hours=2))
+    process(FILES)
+    look(with_rollback(settings), store)
+    assert store.promotions()[0].reason == BY_HAND
+    assert store.reviews("loud")[0].worse
+
+
+@pytest.mark.usefixtures("models")
+def test_files_that_either_model_knows_and_too_few_files_say_nothing(
+    settings: Settings,
+    store: Store,
+    process: Callable[..., list[Example]],
+    make_network: Callable[..., TcnModel],
+    make_card: Callable[..., ModelCard],
+) -> None:
+    sounds = process(FILES)
+    process(FILES, "quiet")
+    network_card = make_card(
+        make_network("quiet", scale=0), trained_on=tuple(one.content_sha256 for one in sounds[:2])
+    )
+    folder = settings.paths.models / "quiet" / "model.json"
+    folder.write_text(network_card.model_dump_json())
+    assert look(settings, store) is None
+    assert store.reviews("loud") == []
+
+
+@pytest.mark.usefixtures("models")
+def test_a_better_model_is_confirmed_and_a_lost_one_is_no_error(
+    settings: Settings, store: Store, process: Callable[..., list[Example]]
+) -> None:
+    store.promote("quiet", "it is better", PROMOTED_AT + timedelta(hours=2))
+    process(FILES, "quiet")
+    look(with_rollback(settings), store)
+    (found,) = store.reviews("quiet")
+    assert not found.worse
+    assert "quiet does no worse than loud" in found.reason
+    (settings.paths.models / "loud" / "weights.safetensors").unlink()
+    assert look(settings, store) is None
