@@ -3,7 +3,7 @@
 import json
 import sqlite3
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from fxd.cli import run
 from fxd.config import load_settings
 from fxd.home import make_home
 from fxd.insight.bench.extent import Extent
+from fxd.insight.bench.figures import ENOUGH, figure
 from fxd.insight.bench.measure import run_bench
 from fxd.insight.bench.readme import BEGIN, END, with_tables
 from fxd.insight.bench.report import facts, markdown, print_bench
@@ -144,11 +145,22 @@ def test_the_two_newest_are_compared(
     assert (compared["old"]["id"], compared["new"]["id"]) == ("20990101-000000-aaaa", "20990102-000000-bbbb")
     assert {row["verdict"] for row in compared["rows"]} == {"slower"}
     assert [row["ratio"] for row in compared["rows"]] == pytest.approx([1 / 3] * len(document["speed"]))
-    named = home.json("bench", "--compare", document["id"], "aaaa")
+    named = home.json("bench", "--compare", "bbbb", "aaaa")
     assert {row["verdict"] for row in named["rows"]} == {"faster"}
-    shown = home.fxd("bench", "--compare", document["id"], "aaaa").stdout
+    shown = home.fxd("bench", "--compare", "bbbb", "aaaa").stdout
     assert "faster" in shown
     assert "kernels measured in both" in shown
+
+
+def test_a_quick_bench_is_compared_without_a_verdict(
+    benched: tuple[Home, str, str], document: dict[str, Any], store: Store
+) -> None:
+    store.add_bench(faster(store.find_bench(document["id"]), "20980101-000000-cccc", 3.0))
+    shown = benched[0].fxd("bench", "--compare", document["id"], "cccc").stdout
+    assert "the old one was quick" in shown
+    assert "run both again" in shown
+    assert "faster)" in shown  # the title alone
+    assert shown.count("faster") == 1
 
 
 def later(bench: Bench, days: int) -> Any:
@@ -156,11 +168,13 @@ def later(bench: Bench, days: int) -> Any:
 
 
 def faster(bench: Bench, name: str, times: float) -> Bench:
-    """The same bench a day later, all contenders that many times as fast and without any noise."""
+    """The same a day later, whole and on a quiet machine, all contenders that many times as fast."""
     document = json.loads(json.dumps(bench.document))
     for row in document["speed"]:
         value = times * row["x_realtime"]["median"] * 10
-        row["x_realtime"] = {"n": 2, "median": value, "ci95": [value, value], "values": [value, value]}
+        row["x_realtime"] = figure([value] * ENOUGH)
+    document["settings"] |= asdict(Extent(repetitions=ENOUGH))
+    document["load_before"] = 0.0
     return replace(bench, id=name, started_at=later(bench, 1), document=document)
 
 

@@ -38,7 +38,7 @@ def make_bench() -> MakeBench:
         document = {
             "speed": rows,
             "peak_multiply_adds": figure((peak * (1 + NOISE / 10)).tolist()),
-            "settings": {"repetitions": 7},
+            "settings": {"repetitions": 7, "timed_seconds": 8.0},
             "load_before": 0.1,
         }
         own = replace(HERE, **environment)
@@ -65,8 +65,48 @@ def test_only_intervals_that_do_not_overlap_are_a_change(make_bench: MakeBench) 
     assert [row["verdict"] for row in compared["rows"]] == ["faster", "unchanged", "slower", "faster"]
     assert compared["verdict"] == (
         "Of 3 kernels measured in both: 1 faster (most of all kernel a: 1.30 times), "
-        "1 slower (most of all kernel c: 0.80 times), 1 unchanged (their intervals overlap)."
+        "1 slower (most of all kernel c: 0.80 times), 1 unchanged (intervals overlap, or 5 % apart at most)."
     )
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "doubt"),
+    [
+        ("timed_seconds", 0.5, "the new one was quick"),
+        ("repetitions", 5, "the new one has fewer than 6 repetitions: 5"),
+        ("load_before", 0.6, "the new one began on a busy machine (load 0.6)"),
+    ],
+)
+def test_a_rough_run_is_no_ground_for_faster_or_slower(
+    make_bench: MakeBench, key: str, value: float, doubt: str
+) -> None:
+    old, new = make_bench({"kernel a": 100.0}), make_bench({"kernel a": 65.0})
+    (new.document if key in new.document else new.document["settings"])[key] = value
+    compared = compare_benches(old, new)
+    (row,) = compared["rows"]
+    assert (row["verdict"], row["ratio"]) == ("unclear", pytest.approx(0.65))
+    assert compared["doubts"] == [doubt]
+    assert "run both again" in compared["verdict"]
+    assert compare_benches(new, old)["doubts"] == [doubt.replace("new", "old")]
+
+
+@pytest.mark.parametrize("times", [1.049, 1 / 1.049])
+def test_intervals_apart_by_less_than_the_floor_are_unchanged(make_bench: MakeBench, times: float) -> None:
+    old, new = make_bench({"kernel a": 100.0}), make_bench({"kernel a": 100.0 * times})
+    for bench, speed in ((old, 100.0), (new, 100.0 * times)):
+        bench.document["speed"][0]["x_realtime"] = figure((speed * (1 + NOISE / 100)).tolist())
+    (row,) = compare_benches(old, new)["rows"]
+    assert row["verdict"] == "unchanged"
+    assert not row["ci95"][0] < 1 < row["ci95"][1]
+
+
+def test_a_few_repetitions_have_a_range_in_place_of_an_interval(make_bench: MakeBench) -> None:
+    old, new = make_bench({"kernel a": 100.0}), make_bench({"kernel a": 200.0})
+    old.document["speed"][0]["x_realtime"] = figure([90.0, 100.0, 110.0])
+    new.document["speed"][0]["x_realtime"] = figure([198.0, 200.0, 220.0])
+    assert compare_benches(old, new)["rows"][0]["ci95"] == pytest.approx([1.8, 220 / 90])
+    for values in range(2, 6):  # so the table may call it a range
+        assert figure([float(value) for value in range(values)])["ci95"] == [0.0, values - 1.0]
 
 
 def test_a_little_faster_is_unchanged_too(make_bench: MakeBench) -> None:
@@ -115,7 +155,6 @@ def test_what_changed_beside_fxd_is_told(make_bench: MakeBench) -> None:
         "scipy: none, then 1.17.1",
         "torch: 2.13.0, then none",
         "kernel: 16 lanes, then 8 lanes",
-        "the machine was busy when one of them began: differences of some percent may be noise",
         "the [saturator] settings differ",
         "they did not measure equally long, or not as often",
     ]

@@ -3,6 +3,10 @@
 Times of two machines say nothing about fxd. Where host or processor differ, speeds are therefore divided by
 the multiply-add peak that was measured in the same rounds: what is compared then is how well each machine was
 used. What is left is what a peak does not say: caches, memory, the load of other programs.
+
+An interval holds what disturbed a run from repetition to repetition, not what disturbed all of the run. So a
+contender is called faster or slower only where the intervals are apart and the medians differ by more than
+`FLOOR`, and none is where a run was quick, began on a busy machine or has fewer than `ENOUGH` repetitions.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,17 +14,24 @@ from typing import Any
 
 import numpy as np
 
-from fxd.insight.bench.figures import BUSY, Figure, quotient
+from fxd.insight.bench.extent import is_quick
+from fxd.insight.bench.figures import BUSY, ENOUGH, Figure, quotient
 from fxd.store.records import Bench, Environment
 
 MACHINE = ("host", "cpu", "cores", "threads")
 RESAMPLES, SEED = 2_000, 0
+FLOOR = 0.05
+"""What may disturb all of a run (a clock, where memory lies) is in no interval; less apart counts as unchanged."""
+UNCLEAR = (
+    "Differences are within what a quick or busy run can tell; run both again, whole, on a quiet machine."
+)
 
 
 def compare_benches(old: Bench, new: Bench) -> dict[str, Any]:
     """The contenders that both have, with new over old; more than 1 is faster.
 
-    `{"old", "new", "normalised", "notes", "rows", "only_old", "only_new", "verdict"}`
+    `{"old", "new", "normalised", "doubts", "notes", "rows", "only_old", "only_new", "verdict"}`. With doubts
+    the verdict of every row is `unclear`.
     """
     normalised = any(getattr(old.environment, name) != getattr(new.environment, name) for name in MACHINE)
     before, after = speeds(old.document, normalised), speeds(new.document, normalised)
@@ -28,16 +39,33 @@ def compare_benches(old: Bench, new: Bench) -> dict[str, Any]:
     rows = [
         {**place(described[name]), **change(before[name], after[name])} for name in after if name in before
     ]
+    doubted = [*doubts("old", old), *doubts("new", new)]
+    if doubted:
+        rows = [{**row, "verdict": "unclear"} for row in rows]
     return {
         "old": head(old),
         "new": head(new),
         "normalised": normalised,
+        "doubts": doubted,
         "notes": notes(old, new, normalised),
         "rows": rows,
         "only_old": [name for name in before if name not in after],
         "only_new": [name for name in after if name not in before],
         "verdict": verdict(rows, normalised),
     }
+
+
+def doubts(side: str, bench: Bench) -> list[str]:
+    """Why the speeds of a benchmark are too rough to be called faster or slower than others."""
+    settings, load = bench.document["settings"], bench.document["load_before"]
+    said = []
+    if is_quick(settings):
+        said.append(f"the {side} one was quick")
+    if settings["repetitions"] < ENOUGH:
+        said.append(f"the {side} one has fewer than {ENOUGH} repetitions: {settings['repetitions']}")
+    if load > BUSY:
+        said.append(f"the {side} one began on a busy machine (load {load:.1f})")
+    return said
 
 
 def head(bench: Bench) -> dict[str, Any]:
@@ -66,18 +94,18 @@ def place(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def change(old: Figure, new: Figure) -> dict[str, Any]:
-    """New over old with its interval, and in a word what their intervals say.
+    """New over old with its interval, and in a word what their intervals and medians say.
 
     >>> from fxd.insight.bench.figures import figure
     >>> change(figure([10.0, 11.0, 12.0]), figure([20.0, 22.0, 24.0]))["verdict"]
     'faster'
     """
-    word = "unchanged"
-    if new["ci95"][0] > old["ci95"][1]:
-        word = "faster"
-    if new["ci95"][1] < old["ci95"][0]:
-        word = "slower"
     ratio = new["median"] / old["median"]
+    word = "unchanged"
+    if new["ci95"][0] > old["ci95"][1] and ratio > 1 + FLOOR:
+        word = "faster"
+    if new["ci95"][1] < old["ci95"][0] and ratio < 1 / (1 + FLOOR):
+        word = "slower"
     return {
         "old": old["median"],
         "new": new["median"],
@@ -90,8 +118,11 @@ def change(old: Figure, new: Figure) -> dict[str, Any]:
 def ratio_interval(old: Figure, new: Figure) -> tuple[float, float]:
     """Where the ratio of the medians lies with 95 % confidence: percentile bootstrap, each side for itself.
 
+    Where either side has fewer than `ENOUGH` values, all that their ratios range over.
     Source: Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, sections 8.3 and 13.3.
     """
+    if min(old["n"], new["n"]) < ENOUGH:
+        return min(new["values"]) / max(old["values"]), max(new["values"]) / min(old["values"])
     rng = np.random.default_rng(SEED)
 
     def medians(values: Sequence[float]) -> Any:
@@ -115,8 +146,6 @@ def notes(old: Bench, new: Bench, normalised: bool) -> list[str]:
             f"the machine itself ran at {100 * ratio:.0f} % (multiply-add peak): compare shares of the peak"
         )
     said += [f"{form}: {one}, then {other}" for form, one, other in other_paths(old.document, new.document)]
-    if max(bench.document["load_before"] for bench in (old, new)) > BUSY:
-        said.append("the machine was busy when one of them began: differences of some percent may be noise")
     if old.settings_hash != new.settings_hash:
         said.append("the [saturator] settings differ")
     if old.document["settings"] != new.document["settings"]:
@@ -146,6 +175,8 @@ def verdict(rows: Sequence[Mapping[str, Any]], normalised: bool) -> str:
     kernels = [row for row in rows if row["form"] == "kernel"]
     if not kernels:
         return "The two have no kernel in common."
+    if any(row["verdict"] == "unclear" for row in kernels):
+        return UNCLEAR
     measure = " for the machine's peak" if normalised else ""
     parts = []
     for word in ("faster", "slower"):
@@ -155,5 +186,5 @@ def verdict(rows: Sequence[Mapping[str, Any]], normalised: bool) -> str:
             parts.append(f"{len(changed)} {word} (most of all {most['name']}: {most['ratio']:.2f} times)")
     unchanged = sum(row["verdict"] == "unchanged" for row in kernels)
     if unchanged:
-        parts.append(f"{unchanged} unchanged (their intervals overlap)")
+        parts.append(f"{unchanged} unchanged (intervals overlap, or {100 * FLOOR:.0f} % apart at most)")
     return f"Of {len(kernels)} kernels measured in both{measure}: {', '.join(parts)}."

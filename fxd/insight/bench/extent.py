@@ -1,6 +1,8 @@
 """How much a benchmark measures."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -20,3 +22,8 @@ class Extent:
 
 QUICK = Extent(repetitions=3, timed_seconds=0.5, sound_seconds=3.0, blocks=50, processes=False)
 """A look in some seconds. Its times are rough."""
+
+
+def is_quick(settings: Mapping[str, Any]) -> bool:
+    """Was a benchmark of these settings timed on less sound than is usual, however often it was repeated?"""
+    return bool(settings["timed_seconds"] < Extent().timed_seconds)

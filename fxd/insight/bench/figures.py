@@ -10,6 +10,9 @@ Figure = dict[str, Any]
 
 BUSY = 0.5
 """Load, the programs that wanted a core in the minute before, from which on a machine was not idle."""
+ENOUGH = 6
+"""Repetitions from which on an interval of the median is more than the range: of five values or fewer, more than
+2.5 % of all resamples have the smallest one as their median, so that the interval ends there."""
 
 
 def figure(values: Sequence[float]) -> Figure:

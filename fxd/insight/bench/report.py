@@ -137,7 +137,7 @@ def print_comparison(console: Console, compared: Row) -> None:
     for name, bench in (("old", old), ("new", new)):
         line = f"{name}: {bench['id']}, {bench['host']}, {bench['cpu']}, fxd {bench['fxd']}"
         console.print(Text(plain(line)))
-    for note in compared["notes"]:
+    for note in (*compared["doubts"], *compared["notes"]):
         console.print(Text(f"Note: {plain(note)}", style="yellow"))
     for side in ("old", "new"):
         if only := compared[f"only_{side}"]:
