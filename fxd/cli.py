@@ -228,12 +228,14 @@ def bench(
     home: Home = None,
 ) -> int:
     """Measure both engines against their rivals: speed, latency, memory, error, aliases."""
-    from fxd.commands.bench import bench, extent_of, list_benches
+    from fxd.commands.bench import bench, clash, extent_of, list_benches
     from fxd.commands.bench import compare as compare_two
 
-    names, measured = names or [], bool(preset or model or repetitions or quick)
-    if list_ + compare + measured > 1 or (list_ and names) or (markdown and (json or list_ or compare)):
-        raise typer.BadParameter("these options do not go together")
+    names = names or []
+    options = {"--preset": preset, "--model": model, "--repetitions": repetitions, "--quick": quick}
+    options |= {"--list": list_, "--compare": compare, "--json": json, "--markdown": markdown, "FILE": names}
+    if said := clash([option for option, value in options.items() if value]):
+        raise typer.BadParameter(said)
     if compare and len(names) not in (0, 2):
         raise typer.BadParameter("--compare takes two benchmarks, or none for the two newest")
     _, settings = opened(context, home)

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +25,8 @@ Output = Literal["table", "json", "markdown"]
 
 LISTED = 50
 """Benchmarks that `--list` shows."""
+MEASURING = ("--preset", "--model", "--repetitions", "--quick")
+"""Options that say what a new benchmark measures."""
 
 
 def bench(
@@ -58,6 +60,18 @@ def show(done: Bench, output: Output) -> None:
         print(markdown(done.document), end="")
     else:
         print_bench(Console(), done.document)
+
+
+def clash(given: Collection[str]) -> str:
+    """Two of the options given that do not go together, in words; else nothing.
+
+    >>> clash(["--compare", "--markdown"])
+    '--compare and --markdown do not go together'
+    """
+    apart = [("--list", "--compare"), ("--list", "FILE"), ("--json", "--markdown")]
+    apart += [(shows, other) for shows in ("--list", "--compare") for other in (*MEASURING, "--markdown")]
+    both = next((pair for pair in apart if set(pair) <= set(given)), None)
+    return f"{both[0]} and {both[1]} do not go together" if both else ""
 
 
 def extent_of(repetitions: int | None, quick: bool) -> Extent:
@@ -105,7 +119,8 @@ def compare(settings: Settings, names: Sequence[str], as_json: bool) -> int:
         else:
             newest = store.benches(2)
             if len(newest) < 2:
-                raise StoreError(f"there are {len(newest)} benchmarks; `fxd bench` makes one more")
+                there = "only one" if newest else "none yet"
+                raise StoreError(f"--compare takes two benchmarks, there is {there}; `fxd bench` makes one")
             new, old = newest
     compared = compare_benches(old, new)
     if as_json:

@@ -21,7 +21,7 @@ from fxd.store.records import Bench, Environment
 MACHINE = ("host", "cpu", "cores", "threads")
 RESAMPLES, SEED = 2_000, 0
 FLOOR = 0.05
-"""What may disturb all of a run (a clock, where memory lies) is in no interval; less apart counts as unchanged."""
+"""What disturbs a run as a whole is in no interval: medians that are less apart count as unchanged."""
 UNCLEAR = (
     "Differences are within what a quick or busy run can tell; run both again, whole, on a quiet machine."
 )

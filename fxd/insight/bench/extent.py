@@ -20,8 +20,8 @@ class Extent:
     """Measure what needs processes of its own too: memory, and two workers against one."""
 
 
-QUICK = Extent(repetitions=3, timed_seconds=0.5, sound_seconds=3.0, blocks=50, processes=False)
-"""A look in some seconds. Its times are rough."""
+QUICK = Extent(repetitions=3, timed_seconds=65_536 / 48_000, sound_seconds=3.0, blocks=50, processes=False)
+"""A look in some seconds, at one of the longest blocks. Its times are rough."""
 
 
 def is_quick(settings: Mapping[str, Any]) -> bool:

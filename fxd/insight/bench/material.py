@@ -89,6 +89,8 @@ def read(path: Path, most_seconds: float) -> Sound:
                 room -= kept[-1].shape[1]
             dry = np.concatenate(kept, axis=1)
             return Sound(path.name, reader.sample_rate, dry, hashed.hexdigest())
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"{path}: there is no such file") from error
     except AudioError as error:
         raise AudioError(f"{path}: {error}", error.cut_off) from error
 
@@ -109,7 +111,7 @@ def plucked() -> Sound:
 
 def timed_sound(material: Material, seconds: float) -> Array:
     """What the contenders are timed on: float32 [2, frames] at RATE; repeated where there is too little."""
-    wanted = int(seconds * RATE)
+    wanted = round(seconds * RATE)
     parts: list[Array] = []
     for sound in material.sounds:
         missing = wanted - sum(part.shape[1] for part in parts)

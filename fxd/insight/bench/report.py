@@ -8,6 +8,7 @@ from rich.text import Text
 
 from fxd.insight.bench.figures import BUSY
 from fxd.insight.bench.sections import Section, channels, fed, sections
+from fxd.insight.hints import counted
 from fxd.insight.stats_table import new_table, plain, print_section
 
 Row = Mapping[str, Any]
@@ -55,10 +56,11 @@ def facts(document: Row) -> list[str]:
     said = [
         f"{own['cpu']}, {own['cores']} cores; multiply-add peak of one {peak:.1f} G/s; fxd {document['fxd']}, "
         f"Python {own['python']}",
-        f"median of {settings['repetitions']} repetitions in turn, each of {seconds:g} s of sound or more",
+        f"median of {settings['repetitions']} repetitions in turn, each of {seconds:.3g} s of sound or more",
         material(document["material"]),
         workers(document),
         *paths(document),
+        *legend(document),
         *remarks(document),
     ]
     return [line for line in said if line]
@@ -67,8 +69,8 @@ def facts(document: Row) -> list[str]:
 def material(row: Row) -> str:
     files = row["files"]
     names = {
-        "given": f"{len(files)} files",
-        "inbox/done": f"the newest {len(files)} files of inbox/done",
+        "given": counted(len(files), "file"),
+        "inbox/done": f"the newest {counted(len(files), 'file')} of inbox/done",
         "generated": "no file was named and inbox/done is empty: a generated signal",
     }
     return f"sound: {names[row['origin']]}, {row['seconds']:.0f} s"
@@ -86,6 +88,16 @@ def paths(document: Row) -> list[str]:
     """Which code each form ran."""
     found = {row["form"]: row["path"] for row in document["speed"]}
     return [f"{form}: {path}" for form, path in found.items()]
+
+
+def legend(document: Row) -> list[str]:
+    """How the columns of rivals are to be read."""
+    said = []
+    if document["ratios"]:
+        said.append("kernel / this: median of the ratios of each round, not quite the ratio of two medians")
+    if any(row["form"] == "pedalboard" for row in document["speed"]):
+        said.append("pedalboard: a comparable chain, not the same function; no antialiasing")
+    return said
 
 
 def remarks(document: Row) -> list[str]:
@@ -114,7 +126,12 @@ def left_out(missing: Sequence[Row]) -> list[tuple[str, str]]:
     reasons: dict[str, list[str]] = {}
     for row in missing:
         reasons.setdefault(row["reason"], []).append(row["name"])
-    return [(reason, f"{len(names)} contenders") for reason, names in reasons.items()]
+    return [(reason, counted(len(names), "contender")) for reason, names in reasons.items()]
+
+
+def fed_channels(row: Row) -> str:
+    """The network is always mono."""
+    return fed(row) if row["engine"] == "tcn" else f"{fed(row)}, {channels(row)}"
 
 
 def print_comparison(console: Console, compared: Row) -> None:
@@ -124,16 +141,17 @@ def print_comparison(console: Console, compared: Row) -> None:
         [
             f"{row['engine']} {row['subject']}",
             row["form"],
-            fed(row),
-            channels(row),
+            fed_channels(row),
             f"{row['ratio']:.2f}",
             f"{row['ci95'][0]:.2f}–{row['ci95'][1]:.2f}",
             row["verdict"],
         ]
         for row in compared["rows"]
     ]
-    columns = ("", "form", "fed", "channels", "new / old", "95 % interval", "")
-    print_table(console, Section("Speed, new over old (more than 1 is faster)", columns, 4, rows))
+    few = any("repetitions" in doubt for doubt in compared["doubts"])
+    title = f"Speed, new over old (more than 1 is faster; {'range' if few else '95 % interval'})"
+    columns = ("", "form", "fed", "new / old", "from–to", "")
+    print_table(console, Section(title, columns, 3, rows))
     for name, bench in (("old", old), ("new", new)):
         line = f"{name}: {bench['id']}, {bench['host']}, {bench['cpu']}, fxd {bench['fxd']}"
         console.print(Text(plain(line)))

@@ -1,6 +1,6 @@
 """Speed: every contender in turn, again and again, so that what disturbs the machine disturbs all alike.
 
-warm-up     A B C          compiles, fills caches, says how many passes make a repetition; not counted
+warming up  A B C          compiles, fills caches, says how many passes make a repetition; not counted
 round 1     A B C peak
 round 2     A B C peak     ...
 """
@@ -64,7 +64,7 @@ def rotate(
 ) -> list[float]:
     """Let every runner repeat `repetitions` times, in turn; returns the peak measured in every round."""
     for runner in runners:
-        on_step(f"warm-up: {runner.contender.name}")
+        on_step(f"compiling and warming up: {runner.contender.name}")
         runner.warm_up()
     peak()
     peaks = []

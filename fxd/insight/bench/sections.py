@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from fxd.insight.bench.figures import ENOUGH
 from fxd.insight.stats_table import NOTHING, short_id
 from fxd.insight.stats_table import figure as digits
 
@@ -35,7 +36,7 @@ def saturators(document: Row) -> Section:
         if row["engine"] == "dsp"
     ]
     title = "Saturator: times faster than real time, at 48 kHz, one core"
-    columns = ("antialias", "form", "channels", "x", "95 % interval", "kernel / this")
+    columns = ("antialias", "form", "channels", "x", spread(document), "kernel / this")
     return Section(title, columns, 3, rows)
 
 
@@ -53,7 +54,7 @@ def networks(document: Row) -> Section:
         if row["engine"] == "tcn"
     ]
     title = "Network: times faster than real time, mono, one core; share of the core's peak"
-    columns = ("preset", "form", "fed", "x", "95 % interval", "peak", "kernel / this")
+    columns = ("preset", "form", "fed", "x", spread(document), "peak", "kernel / this")
     return Section(title, columns, 3, rows)
 
 
@@ -160,6 +161,11 @@ def rivalry(document: Row, row: Row) -> str:
 def speed(row: Row) -> tuple[str, str]:
     low, high = row["x_realtime"]["ci95"]
     return digits(row["x_realtime"]["median"]), f"{digits(low)}–{digits(high)}"
+
+
+def spread(document: Row) -> str:
+    """What an interval is: of few values it is no more than their range."""
+    return "95 % interval" if document["settings"]["repetitions"] >= ENOUGH else "range"
 
 
 def fed(row: Row) -> str:
