@@ -6,9 +6,7 @@ in the formats of the training set, which fxd writes itself.
 """
 
 import errno
-import hashlib
 import math
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -26,9 +24,6 @@ MAX_CHANNELS = 8
 MAX_MAGNITUDE = 1e30
 """Of a sample of a float file; the sums of the engines' filters would overflow a little below 3.4e38."""
 BLOCK_FRAMES = 65_536
-
-HASH_STEP_BYTES = BLOCK_FRAMES * MAX_CHANNELS * 8
-"""What a block is at most in a file."""
 
 UNRECOGNISED = 1
 """libsndfile's error number for a file of no format that it knows."""
@@ -240,47 +235,6 @@ def interleaved(block: Array) -> Array:
     for channel, samples in enumerate(block):
         frames[:, channel] = samples
     return frames
-
-
-class ContentHash:
-    """SHA-256 of a decoded sound: of its sample rate, its channels and its float32 samples, frame by frame.
-
-    The same sound as 16-bit WAV and as FLAC has the same hash, and the size of the blocks does not matter.
-    """
-
-    def __init__(self, sample_rate: int, channels: int) -> None:
-        self._hash = hashlib.sha256(f"{sample_rate} Hz, {channels} channels, float32\n".encode())
-
-    def update(self, block: Array) -> None:
-        self._hash.update(interleaved(block).astype("<f4", copy=False).data)
-
-    def hexdigest(self) -> str:
-        return self._hash.hexdigest()
-
-
-class FileHash:
-    """SHA-256 of a file's bytes, taken step by step beside other work, while the file is in memory anyway."""
-
-    def __init__(self, path: Path) -> None:
-        self._file = open_regular(path)
-        self._hash = hashlib.sha256()
-        size = os.fstat(self._file.fileno()).st_size
-        self._buffer = memoryview(bytearray(min(max(size, 1), HASH_STEP_BYTES)))
-
-    def step(self) -> bool:
-        """Take the next HASH_STEP_BYTES; False where none were left. Raises OSError."""
-        count = self._file.readinto(self._buffer)
-        self._hash.update(self._buffer[:count])
-        return bool(count)
-
-    def hexdigest(self) -> str:
-        """The hash of the whole file, whose rest is read now. Raises OSError."""
-        while self.step():
-            pass
-        return self._hash.hexdigest()
-
-    def close(self) -> None:
-        self._file.close()
 
 
 class Writer:

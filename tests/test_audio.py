@@ -18,10 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fxd.audio import (
-    HASH_STEP_BYTES,
     AudioError,
-    ContentHash,
-    FileHash,
     Reader,
     Writer,
     dry_format,
@@ -29,6 +26,7 @@ from fxd.audio import (
     open_writer,
 )
 from fxd.guarded_file import GuardedFile
+from fxd.hashes import HASH_STEP_BYTES, ContentHash, FileHash
 
 Array = npt.NDArray[np.float32]
 

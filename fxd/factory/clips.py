@@ -7,9 +7,10 @@ where a home has too few sounds of its own.
 from datetime import UTC, datetime
 from pathlib import Path
 
-from fxd.audio import ContentHash, dry_format, open_reader, open_writer
+from fxd.audio import dry_format, open_reader, open_writer
 from fxd.config import Settings
 from fxd.engines.settings_hash import settings_hash
+from fxd.hashes import ContentHash
 from fxd.pipeline.files import appear, make_folder
 from fxd.sound_profile import SoundProfile
 from fxd.store.examples import add_example

@@ -11,11 +11,12 @@ from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
 
-from fxd.audio import AudioError, ContentHash, FileHash, Reader, Writer, dry_format, open_reader, open_writer
+from fxd.audio import AudioError, Reader, Writer, dry_format, open_reader, open_writer
 from fxd.config import SaturatorSettings
 from fxd.engines.engine import Aligned, Array, Engine
 from fxd.engines.saturator import Saturator
 from fxd.engines.tcn import Tcn, load_weights
+from fxd.hashes import ContentHash, FileHash
 from fxd.loudness import Loudness
 from fxd.metrics import Comparison
 from fxd.pipeline.files import make_folder, sync_file

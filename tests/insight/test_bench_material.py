@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from fxd.audio import AudioError, ContentHash
+from fxd.audio import AudioError
 from fxd.config import PathSettings, Settings
+from fxd.hashes import ContentHash
 from fxd.insight.bench.material import RATE, gather, timed_sound
 
 Write = Callable[..., Path]

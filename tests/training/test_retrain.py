@@ -18,10 +18,10 @@ import numpy as np
 import pytest
 import soundfile
 
-from fxd.audio import ContentHash
 from fxd.config import PathSettings, SaturatorSettings, Settings, TcnSettings, TrainingSettings
 from fxd.engines.settings_hash import settings_hash
 from fxd.engines.tcn import TcnModel
+from fxd.hashes import ContentHash
 from fxd.store.examples import add_example
 from fxd.store.records import Example, Subset
 from fxd.store.store import Store, open_store

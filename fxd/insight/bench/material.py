@@ -9,9 +9,10 @@ from typing import Literal
 import numpy as np
 import scipy.signal
 
-from fxd.audio import AudioError, ContentHash, open_reader
+from fxd.audio import AudioError, open_reader
 from fxd.config import Settings
 from fxd.engines.engine import Array
+from fxd.hashes import ContentHash
 from fxd.insight.bench.contenders import RATE
 
 Origin = Literal["given", "inbox/done", "generated"]
