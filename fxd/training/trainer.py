@@ -89,7 +89,8 @@ def prepare(architecture: Architecture, device: str = "auto") -> None:
         logger.info("compiling the training step: some ten seconds, the first time on a machine")
         dry = np.zeros((1, architecture.receptive_field), np.float32)
         with one_thread():
-            learner.step(dry, np.zeros((1, 1), np.float32), 0.0)
+            for _ in range(2):  # the optimiser compiles its own step at the second
+                learner.step(dry, np.zeros((1, 1), np.float32), 0.0)
 
 
 def how(learner: Learner) -> str:

@@ -70,6 +70,42 @@ def test_a_matrix_without_gradient_stays_as_it_is() -> None:
     assert torch.all(weight.data[0] < 1)
 
 
+@pytest.mark.parametrize("shape", [(3, 8, 26), (2, 16, 50), (1, 1, 9), (2, 5, 1)])
+def test_the_compiled_step_is_that_of_pytorch(shape: tuple[int, int, int]) -> None:
+    """PyTorch steps float64. In a direction without gradient rounding would decide, so there is none such.
+
+    The first gradient leaves some in its bases, so both begin with the same ones.
+    """
+    rng = np.random.default_rng(0)
+    scale = np.geomspace(1, 0.1, shape[2])
+    compiled, plain = nn.Parameter(torch.zeros(shape)), nn.Parameter(torch.zeros(shape, dtype=torch.float64))
+    optimizers = [Soap([weight], lr=0.01, refresh_every=60) for weight in (compiled, plain)]
+    for step in range(300):
+        gradient = torch.from_numpy(rng.normal(0, scale, shape)).float()
+        for optimizer, weight in zip(optimizers, (compiled, plain), strict=True):
+            weight.grad = gradient.to(weight.dtype)
+            optimizer.step()
+        if step == 0:
+            start = optimizers[1].state[plain]
+            optimizers[0].state[compiled] = {name: tensor.float() for name, tensor in start.items()}
+    assert (compiled.detach() - plain.detach()).norm() <= 1e-5 * plain.detach().norm()
+    for name, tensor in optimizers[1].state[plain].items():
+        mine = optimizers[0].state[compiled][name]
+        # Whether a vector of a basis or its opposite is taken makes no difference.
+        assert (mine.abs() - tensor.abs()).norm() <= 1e-4 * tensor.norm(), name
+
+
+def test_the_compiled_bases_stay_orthogonal_where_gradients_have_few_directions() -> None:
+    weight = nn.Parameter(torch.zeros(1, 16, 50))
+    optimizer = Soap([weight], lr=0.01)
+    lines, columns = torch.eye(16)[:3], torch.ones(3, 50)
+    for _ in range(50):
+        weight.grad = (lines.T @ columns)[None]
+        optimizer.step()
+    for basis in (optimizer.state[weight][f"{side}_basis"][0] for side in ("left", "right")):
+        torch.testing.assert_close(basis.T @ basis, torch.eye(len(basis)), rtol=0, atol=1e-5)
+
+
 def test_a_closure_is_refused() -> None:
     with pytest.raises(ValueError, match="from the gradients that are there"):
         Soap([nn.Parameter(torch.ones(1, 1, 1))], lr=0.1).step(lambda: 0.0)  # type: ignore[arg-type]
