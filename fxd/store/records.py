@@ -188,6 +188,19 @@ class Training:
 
 
 @dataclass(frozen=True)
+class CurvePoint:
+    """How far a training had come when it was validated."""
+
+    step: int
+    seconds: float
+    """Spent in training so far."""
+    loss_db: float
+    """Error energy over target energy of all batches since the point before; nan where there was none."""
+    validation_esr_db: float
+    """nan where there is nothing to validate with."""
+
+
+@dataclass(frozen=True)
 class Bench:
     """One benchmark: what was measured, and where."""
 

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, Table, func, insert, select, union
 
 from fxd.store.database import Database
-from fxd.store.examples import add_example
+from fxd.store.examples import VARIABLES, add_example
 from fxd.store.records import Environment, Example, Quality, Result, Run, RunState, Step
 from fxd.store.rows import columns_of, insert_new, values_of
 from fxd.store.tables import environments, results, runs, steps
@@ -110,6 +110,21 @@ class Runs(Database):
         )
         with self.read() as connection:
             return {content for (content,) in connection.execute(query)}
+
+    def files_of(self, contents: Sequence[str]) -> dict[str, str]:
+        """By which file these sounds came in last, by content hash; those that no run brought are left out."""
+        query = (
+            select(runs.c.content_sha256, runs.c.file)
+            .where(runs.c.content_sha256.is_not(None))
+            .order_by(*NEWEST_FIRST)
+        )
+        found: dict[str, str] = {}
+        with self.read() as connection:
+            for start in range(0, len(contents), VARIABLES):
+                some = contents[start : start + VARIABLES]
+                for content, file in connection.execute(query.where(runs.c.content_sha256.in_(some))):
+                    found.setdefault(content, file)
+        return found
 
     def output_owner(self, output: str) -> str | None:
         """SHA-256 of the input whose latest run made this output; None where no run did.

@@ -6,6 +6,7 @@ examples                                           the training set: (content, s
 models 1 --- n promotions                          the newest promotion names the champion
        1 --- n reviews                             what new files said of a promotion
        1 --- n trainings                           a training may end without a model
+trainings 1 --- n curve_points                     a point for each validation of a training
 environments 1 --- n benches                       a benchmark is one document
 """
 
@@ -191,6 +192,16 @@ trainings = Table(
     Column("dataset_seconds", Measure),
     CheckConstraint("trigger IN ('schedule', 'command')", name="trigger"),
     one_of("state", TrainingState),
+)
+
+curve_points = Table(
+    "curve_points",
+    metadata,
+    Column("training_id", ForeignKey("trainings.id"), primary_key=True),
+    Column("step", Count, primary_key=True, autoincrement=False),
+    Column("seconds", Measure),
+    Column("loss_db", Measure),
+    Column("validation_esr_db", Measure),
 )
 
 benches = Table(

@@ -1,5 +1,6 @@
-"""The log of retrainings, from their start to their decision."""
+"""The log of retrainings, from their start to their decision, and their learning curves."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -7,9 +8,9 @@ from sqlalchemy import Select, func, insert, select, update
 
 from fxd.store.database import Database
 from fxd.store.errors import StoreError
-from fxd.store.records import Training, TrainingState
-from fxd.store.rows import columns_of, values_of
-from fxd.store.tables import trainings
+from fxd.store.records import CurvePoint, Training, TrainingState
+from fxd.store.rows import columns_of, insert_new, values_of
+from fxd.store.tables import curve_points, trainings
 
 
 class Trainings(Database):
@@ -74,6 +75,22 @@ class Trainings(Database):
         with self.read() as connection:
             row = connection.execute(query).first()
         return None if row is None else Training(*row)
+
+    def add_points(self, training_id: str, points: Sequence[CurvePoint]) -> None:
+        """Add to the learning curve of a training that was begun; points that are there already stay."""
+        with self.write() as connection:
+            for point in points:
+                insert_new(connection, curve_points, {**values_of(point), "training_id": training_id})
+
+    def curve(self, training_id: str) -> list[CurvePoint]:
+        """The learning curve of a training, as far as it has come, by steps."""
+        query = (
+            select(*columns_of(curve_points, CurvePoint))
+            .where(curve_points.c.training_id == training_id)
+            .order_by(curve_points.c.step)
+        )
+        with self.read() as connection:
+            return [CurvePoint(*row) for row in connection.execute(query)]
 
 
 def newest_first() -> Select[Any]:

@@ -228,3 +228,11 @@ def test_a_run_recorded_while_others_are_read_does_not_tear_them(
     event.listen(store.engine, "before_cursor_execute", record_another)
     assert store.runs(1) == [old]
     assert store.runs(1) == [new]
+
+
+def test_a_sound_is_named_by_the_file_in_which_it_came_last(store: Store, make_run: MakeRun) -> None:
+    for minute, (file, content) in enumerate([("a.wav", "c0"), ("sub/b.wav", "c1"), ("copy of a.wav", "c0")]):
+        store.record_run(make_run(file, minute, content_sha256=content), None)
+    store.record_run(make_run("older than contents.wav", 9), None)
+    assert store.files_of(["c0", "c1", "c2"]) == {"c0": "copy of a.wav", "c1": "sub/b.wav"}
+    assert store.files_of([]) == {}

@@ -1,10 +1,11 @@
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from fxd.store.records import Model, Training
+from fxd.store.records import CurvePoint, Model, Training
 from fxd.store.store import Store, StoreError
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -75,3 +76,20 @@ def test_challengers_that_were_kept_are_counted_from_a_time_on(
         store.finish_training(f"t{hour}", state, model, "", NOON)
     assert store.count_kept(NOON) == 2
     assert store.count_kept(NOON + timedelta(minutes=1)) == 1
+
+
+def test_a_learning_curve_grows_while_its_training_runs_and_outlives_it(store: Store) -> None:
+    for id in ("t1", "t2"):
+        store.begin_training(training(id))
+    points = [CurvePoint(10 * n, 1.5 * n, -3.0 * n, -2.5 * n) for n in range(1, 4)]
+    store.add_points("t1", points[1:2])
+    assert store.curve("t1") == points[1:2]
+    store.add_points("t1", points)  # one of them once more, as after a failure
+    store.add_points("t2", [CurvePoint(10, 0.5, math.nan, math.nan)])
+    store.finish_training("t1", "failed", None, "nan", NOON)
+    assert store.curve("t1") == points
+    (alone,) = store.curve("t2")
+    assert (alone.step, alone.seconds) == (10, 0.5)
+    assert math.isnan(alone.loss_db)
+    assert math.isnan(alone.validation_esr_db)
+    assert store.curve("unknown") == []
