@@ -171,17 +171,43 @@ def why(
 def retrain(
     context: typer.Context,
     now: Annotated[bool, typer.Option("--now", help="Retrain here, with a progress bar.")] = False,
+    steps: Annotated[
+        int | None,
+        typer.Option(
+            "--steps",
+            min=1,
+            max=1_000_000_000,
+            metavar="N",
+            help="With --now: train as many steps, whatever time they take. The same set, seed, parent and "
+            "machine then give the same weights.",
+        ),
+    ] = None,
+    list_: Annotated[
+        bool, typer.Option("--list", help="List the retrainings that were made, with their learning curves.")
+    ] = False,
     scheduled: Annotated[bool, typer.Option("--scheduled", hidden=True)] = False,
     json: Annotated[
-        bool, typer.Option("--json", help="Print JSON: progress as lines, then the result.")
+        bool, typer.Option("--json", help="Print JSON; with --now progress as lines, then the result.")
     ] = False,
     home: Home = None,
 ) -> int:
-    """Tell when the next retraining is due and why; --now does it."""
-    from fxd.commands.retrain import retrain_now, tell_when
+    """Tell when the next retraining is due and why; --now does it.
 
+    Ctrl-C during --now ends the training: the best weights so far are judged as any challenger, and kept as a
+    model or promoted. A second Ctrl-C ends at once. After that, after SIGTERM, `fxd stop` or a kill, the next
+    retraining goes on where this one was, 30 seconds back at most.
+    """
+    from fxd.commands.retrain import retrain_now, tell_when
+    from fxd.commands.trainings import list_trainings
+
+    if list_ and now:
+        raise typer.BadParameter("--now and --list exclude each other")
+    if steps is not None and not now:
+        raise typer.BadParameter("--steps goes with --now")
     _, settings = opened(context, home)
-    return retrain_now(settings, scheduled, json) if now else tell_when(settings, json)
+    if list_:
+        return list_trainings(settings, json)
+    return retrain_now(settings, scheduled, json, steps) if now else tell_when(settings, json)
 
 
 @app.command()

@@ -39,7 +39,7 @@ class Status:
     """Since it started."""
     model: str = ""
     retraining: dict[str, Any] | None = None
-    """`step`, `steps`, `validation_esr_db`, `seconds_left` of the retraining under way."""
+    """Of the retraining under way: what `fxd.training.progress.facts_of` gives; empty before its first step."""
     next_retraining: str = ""
     settings: str = ""
     """Mark of the settings that it runs with, see `fxd.config.settings_mark`."""

@@ -15,6 +15,7 @@ from loguru import logger
 from fxd.config import Settings
 from fxd.store.store import Store
 from fxd.training.due import due
+from fxd.training.lock import who_trains
 from fxd.training.schedule import missed, next_fire, parse_schedule
 
 
@@ -32,6 +33,8 @@ class Retrainer:
         self.child: subprocess.Popen[str] | None = None
         self.progress: dict[str, Any] | None = None
         """The last thing that the retraining under way has said."""
+        self.awaited: int | None = None
+        """The process whose retraining the next one waits for."""
 
     @property
     def next_at(self) -> str:
@@ -59,7 +62,7 @@ class Retrainer:
         if self.child is not None and self.child.poll() is not None:
             self.reap(store, self.child.returncode)
             self.child = None
-        if self.fired.is_set() and self.child is None:
+        if self.fired.is_set() and self.child is None and not self.must_wait():
             verdict = due(store, self.settings, datetime.now(UTC))
             if verdict.due:
                 logger.info("retraining: {}", verdict.reason)
@@ -67,6 +70,14 @@ class Retrainer:
             else:
                 logger.info("no retraining now: {}", verdict.reason)
             self.fired.clear()  # not before: what raised above is tried again
+
+    def must_wait(self) -> bool:
+        """Whether somebody else retrains in this home: what is due then waits for the end of that."""
+        holder = who_trains(self.settings.paths.db)
+        if holder is not None and holder.pid != self.awaited:
+            logger.info("a retraining is due, and waits for the one under way: {}", holder)
+        self.awaited = holder.pid if holder is not None else None
+        return holder is not None
 
     def begin(self) -> None:
         command = [
@@ -97,12 +108,15 @@ class Retrainer:
 
     def reap(self, store: Store, code: int) -> None:
         self.progress = None
+        if code and self.must_wait():
+            self.fired.set()  # somebody else began in the same moment
+            return
         training = store.last_training()
         if training is None or training.state == "running":
             logger.error("the retraining ended with code {} and without a result; the old model serves", code)
         else:
             self.tell_reviews(store, training.started_at)
-            level = "ERROR" if training.state == "failed" else "INFO"
+            level = {"failed": "ERROR", "stopped": "WARNING"}.get(training.state, "INFO")
             logger.log(level, "retraining {}: {}", training.state, training.reason)
 
     def tell_reviews(self, store: Store, since: datetime) -> None:

@@ -1,5 +1,6 @@
 """What a person sees of the running daemon: a few calm lines on a terminal, nothing in a pipe."""
 
+from datetime import datetime
 from typing import Any
 
 from rich.console import Console, Group, RenderableType
@@ -9,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from fxd.instance import Status
+from fxd.training.progress import told
 
 
 class Screen:
@@ -66,9 +68,4 @@ def retraining_line(progress: dict[str, Any]) -> str:
     """
     if not progress.get("steps"):
         return "retraining: loading"
-    minutes, seconds = divmod(round(progress.get("seconds_left") or 0), 60)
-    esr_db = progress.get("validation_esr_db")
-    quality = f", {esr_db:.1f} dB" if esr_db is not None else ""
-    return (
-        f"retraining {100 * progress['step'] / progress['steps']:.0f} %{quality}, {minutes}:{seconds:02} left"
-    )
+    return f"retraining {told(progress, datetime.now().astimezone())}"

@@ -1,13 +1,20 @@
 """Retraining as its users meet it: by hand, and by the daemon on its schedule."""
 
 import json
+import os
+import pty
+import re
 import shutil
+import signal
 import sqlite3
 import subprocess
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 from homes import Home, wait_until
+
+from fxd.commands.retrain import asked_to_end
 
 SETTINGS = """
 [inbox]
@@ -56,11 +63,21 @@ def test_a_retraining_by_hand_makes_a_model_and_decides(heard: Home, clips: list
 
 
 def test_progress_can_be_read_by_a_program(heard: Home) -> None:
-    lines = [json.loads(line) for line in heard.fxd("retrain", "--now", "--json").stdout.splitlines()]
-    *progress, result = lines
-    assert 0 < progress[-1]["step"] <= progress[-1]["steps"]
+    done = heard.fxd("retrain", "--now", "--steps", "600", "--json")
+    *progress, result = [json.loads(line) for line in done.stdout.splitlines()]
+    assert (progress[-1]["step"], progress[-1]["steps"]) == (600, 600)
     assert progress[-1]["seconds_left"] < progress[0]["seconds_left"]
+    assert datetime.fromisoformat(progress[0]["ends_at"]).tzinfo is not None
+    assert progress[-1]["validation_esr_db"] < 0
     assert result["state"] in ("promoted", "kept")
+    (listed,) = heard.json("retrain", "--list")
+    assert (listed["state"], listed["reason"]) == (result["state"], result["reason"])
+    assert [point["step"] for point in listed["curve"]] == [0, *range(30, 601, 30)]
+    assert all(point["validation_esr_db"] < 0 for point in listed["curve"])
+    table = " ".join(heard.fxd("retrain", "--list").stdout.split())
+    assert f"{result['state']}" in table
+    assert "600" in table
+    assert "█" in table
 
 
 def test_a_retraining_without_examples_says_what_to_do(home: Home) -> None:
@@ -76,18 +93,89 @@ def test_the_next_retraining_is_told_with_its_reason(heard: Home) -> None:
 
 
 def test_of_two_retrainings_at_once_the_second_says_who_is_at_work(heard: Home) -> None:
-    heard.configure(SETTINGS.replace("0.25", "5"))
-    with subprocess.Popen(
-        heard.command("retrain", "--now", "--json"), stdout=subprocess.PIPE, text=True
-    ) as first:
-        assert first.stdout is not None
-        first.stdout.readline()
+    command = heard.command("retrain", "--now", "--steps", "1000000", "--json")
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as first:
+        wait_until(lambda: progress_of(heard), "the first tells how far it is")
         second = heard.fxd("retrain", "--now", code=1)
-        assert str(first.pid) in second.stderr
+        assert f"by process {first.pid}, since " in second.stderr
+        assert re.search(r": \d+ %, .*:\d\d left, ends at .*; wait for it, or end it", second.stderr)
+        assert second.stderr.count("\n") == 1
+        told = " ".join(heard.fxd("status").stdout.split())
+        assert re.search(rf"retraining process {first.pid}, since .* %, .* left, ends at \d", told)
+        assert f"One is under way: process {first.pid}" in heard.fxd("retrain").stdout
         first.terminate()
         told, _ = first.communicate()
     assert first.returncode == 0
     assert json.loads(told.splitlines()[-1])["state"] == "stopped"
+
+
+def progress_of(home: Home) -> object:
+    """What a retraining under way tells of itself."""
+    at_work = home.json("status")["retraining"]
+    return at_work and at_work["progress"]
+
+
+def test_ctrl_c_keeps_the_best_so_far_as_a_challenger(heard: Home) -> None:
+    command = heard.command("retrain", "--now", "--steps", "1000000", "--json")
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None
+        child.stdout.readline()
+        child.send_signal(signal.SIGINT)
+        told, errors = child.communicate()
+    assert child.returncode == 0, errors
+    assert "Ctrl-C once more ends at once" in errors
+    result = json.loads(told.splitlines()[-1])
+    assert result["state"] in ("kept", "promoted")
+    new = heard.json("models")[0]
+    assert new["id"] == result["model"]
+    assert new["details"]["recipe"]["cut_short"]
+    assert f"its training was ended by hand after {new['steps']} of 1000000 steps" in result["reason"]
+    assert not (heard.root / "db" / "training").exists()
+
+
+def test_sigterm_may_come_twice_and_a_second_ctrl_c_ends_at_once() -> None:
+    with asked_to_end(scheduled=False) as asked:
+        assert not (asked.to_stop() or asked.to_end())
+        for _ in range(2):
+            signal.raise_signal(signal.SIGTERM)
+        assert asked.to_stop()
+        assert not asked.to_end()
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+    with asked_to_end(scheduled=False) as asked:
+        signal.raise_signal(signal.SIGINT)
+        assert asked.to_end()
+        assert not asked.to_stop()
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+
+
+def test_a_terminal_shows_a_bar_with_loss_score_time_left_and_end(heard: Home) -> None:
+    master, terminal = pty.openpty()
+    command = heard.command("retrain", "--now", "--steps", "600")
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=terminal, env=os.environ | {"COLUMNS": "150", "TERM": "xterm"}
+    ) as child:
+        os.close(terminal)
+        shown = b"".join(iter(lambda: read_terminal(master), b"")).decode()
+        assert child.wait() == 0
+    os.close(master)
+    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown)
+    assert re.search(r"━ loss -\d+\.\d dB, validation -\d+\.\d dB, \d+:\d\d left, ends at \d", plain)
+
+
+def read_terminal(master: int) -> bytes:
+    try:
+        return os.read(master, 65_536)
+    except OSError:  # what Linux says of a terminal whose last writer has gone
+        return b""
+
+
+def test_steps_and_list_are_refused_where_they_mean_nothing(home: Home) -> None:
+    assert "--steps goes with --now" in home.fxd("retrain", "--steps", "5", code=2).stderr
+    assert "exclude each other" in home.fxd("retrain", "--now", "--list", code=2).stderr
+    assert "No retraining yet" in home.fxd("retrain", "--list").stdout
+    assert home.json("retrain", "--list") == []
 
 
 def test_the_daemon_catches_up_on_a_retraining_and_processes_files_meanwhile(
@@ -101,6 +189,9 @@ def test_the_daemon_catches_up_on_a_retraining_and_processes_files_meanwhile(
     wait_until(lambda: "retraining: " in heard.stderr(), "the missed retraining begins")
     shutil.copy(clips[7], heard.inbox / "meanwhile.flac")
     wait_until(lambda: "meanwhile.dsp.wav" in heard.outputs(), "a file comes out meanwhile")
+    wait_until(lambda: heard.json("status")["daemon"]["retraining"].get("ends_at"), "it tells when it ends")
+    told = " ".join(heard.fxd("status").stdout.split())
+    assert re.search(r"retraining process \d+, since .* %, .* left, ends at \d", told)
     wait_until(lambda: len(heard.json("models")) == 3, "the retraining comes to its end")
     wait_until(lambda: heard.json("status")["daemon"]["retraining"] is None, "the daemon sees it")
     assert heard.stop(daemon) == 0

@@ -7,11 +7,11 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import Any, Literal
 
 from fxd.config import Settings
 from fxd.factory import install_factory_model
@@ -19,14 +19,17 @@ from fxd.insight.hints import model_hint
 from fxd.log import warn_only
 from fxd.store.store import open_store
 from fxd.training.due import due
+from fxd.training.lock import who_trains
+from fxd.training.progress import Progress, clock, facts_of, minutes
 from fxd.training.schedule import check_schedule
 
-if TYPE_CHECKING:
-    from fxd.training.trainer import Progress
-
-OnProgress = Callable[["Progress"], None]
+OnProgress = Callable[[Progress], None]
 
 LINE_SECONDS = 10.0
+ENDING = b"""
+ending: the best weights so far are judged and kept as a model; Ctrl-C once more ends at once,
+and the next retraining goes on from here
+"""
 NICENESS = 15
 """Of a scheduled retraining: files that are dropped meanwhile come first."""
 
@@ -38,58 +41,85 @@ def tell_when(settings: Settings, as_json: bool) -> int:
         verdict = due(store, settings, datetime.now(UTC))
         hint = model_hint(settings, store.champion())
         last = store.last_training()
+    at_work = who_trains(settings.paths.db)
     next_at = verdict.next_at.astimezone() if verdict.next_at else None
     if as_json:
-        facts = {"due": verdict.due, "next_at": next_at and next_at.isoformat(), "reason": verdict.reason}
-        print(json.dumps(facts | {"last": {"state": last.state, "reason": last.reason} if last else None}))
+        facts: dict[str, Any] = {
+            "due": verdict.due,
+            "next_at": next_at and next_at.isoformat(),
+            "reason": verdict.reason,
+        }
+        facts["last"] = {"state": last.state, "reason": last.reason} if last else None
+        print(json.dumps(facts | {"at_work": asdict(at_work) if at_work else None}))
         return 0
     when = f"{next_at:%Y-%m-%d %H:%M}" if next_at else "never ([training] schedule is empty)"
     print(f"The schedule looks next: {when}")
     print(f"It would {'retrain' if verdict.due else 'not retrain'}: {verdict.reason}")
-    if last is not None:
+    if at_work is not None:
+        print(f"One is under way: {at_work}")
+    if last is not None and last.state != "running":
         ending = f"{last.state}, {last.reason}" if last.reason else last.state
         print(f"The last one, {last.started_at.astimezone():%Y-%m-%d %H:%M}: {ending}")
     if hint:
         print(f"Note: {hint}")
-    print("`fxd retrain --now` does it at once")
+    print("`fxd retrain --now` does it at once, `fxd retrain --list` lists those of before")
     return 0
 
 
-def retrain_now(settings: Settings, scheduled: bool, as_json: bool) -> int:
-    """Retrain here; Ctrl-C ends it, and the next one goes on from there. 1 where it failed."""
+def retrain_now(settings: Settings, scheduled: bool, as_json: bool, steps: int | None) -> int:
+    """Retrain here. 1 where it failed, or stopped though nobody asked for it."""
     from fxd.training.retrain import retrain
 
     warn_only()
     show = json_progress if as_json else shown_progress
-    with (
-        open_store(settings.database_url) as store,
-        stop_flag(scheduled) as should_stop,
-        show() as on_progress,
-    ):
+    with open_store(settings.database_url) as store, asked_to_end(scheduled) as asked, show() as on_progress:
         install_factory_model(settings, store)
-        result = retrain(settings, store, "schedule" if scheduled else "command", on_progress, should_stop)
+        trigger: Literal["schedule", "command"] = "schedule" if scheduled else "command"
+        result = retrain(settings, store, trigger, on_progress, asked.to_stop, asked.to_end, steps)
     facts = {"state": result.state, "model": result.model_id, "reason": result.reason}
     print(json.dumps(facts) if as_json else f"{result.state}: {result.reason}")
-    return 1 if result.state == "failed" else 0
+    troubled = result.state == "stopped" and not (asked.to_stop() or asked.to_end())
+    return 1 if troubled or result.state == "failed" else 0
+
+
+class Asked:
+    """What signals have asked of a retraining."""
+
+    def __init__(self, scheduled: bool) -> None:
+        self.parent = os.getppid() if scheduled else None
+        self.by: set[int] = set()
+
+    def hear(self, number: int, _frame: FrameType | None) -> None:
+        """The first signal asks for an orderly end; a Ctrl-C after it ends it at once.
+
+        SIGTERM may come twice and mean it once: systemd sends it to all processes, and the daemon to this one.
+        """
+        if number == signal.SIGINT and self.by:
+            raise KeyboardInterrupt
+        self.by.add(number)
+        if number == signal.SIGINT:
+            # Not by print: the signal may have come in the middle of one. And nobody may be there to read it.
+            with suppress(OSError):
+                os.write(sys.stderr.fileno(), ENDING)
+
+    def to_stop(self) -> bool:
+        """Whether the next one is to go on with it: after SIGTERM, and where the daemon that began it died."""
+        return signal.SIGTERM in self.by or (self.parent is not None and os.getppid() != self.parent)
+
+    def to_end(self) -> bool:
+        """Whether the best so far is to be the challenger: after Ctrl-C."""
+        return signal.SIGINT in self.by
 
 
 @contextmanager
-def stop_flag(scheduled: bool) -> Iterator[Callable[[], bool]]:
-    """Ctrl-C, SIGTERM and, for a scheduled retraining, the death of its daemon ask for an orderly end."""
-    stopped = False
-    parent = os.getppid()
-
-    def ask(_number: int, _frame: FrameType | None) -> None:
-        nonlocal stopped
-        if stopped:
-            raise KeyboardInterrupt
-        stopped = True
-
-    previous = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+def asked_to_end(scheduled: bool) -> Iterator[Asked]:
+    """Has signals ask while the block runs; a scheduled retraining steps back behind everything else."""
+    asked = Asked(scheduled)
+    previous = {number: signal.signal(number, asked.hear) for number in (signal.SIGINT, signal.SIGTERM)}
     if scheduled:
         os.nice(NICENESS)
     try:
-        yield lambda: stopped or (scheduled and os.getppid() != parent)
+        yield asked
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
@@ -99,16 +129,15 @@ def stop_flag(scheduled: bool) -> Iterator[Callable[[], bool]]:
 def json_progress() -> Iterator[OnProgress]:
     """Progress as JSON lines: the daemon reads them, and so can a script."""
 
-    def show(progress: "Progress") -> None:
-        facts = {name: value if math.isfinite(value) else None for name, value in asdict(progress).items()}
-        print(json.dumps(facts), flush=True)
+    def show(progress: Progress) -> None:
+        print(json.dumps(facts_of(progress, datetime.now(UTC))), flush=True)
 
     yield show
 
 
 @contextmanager
 def shown_progress() -> Iterator[OnProgress]:
-    """A bar on a terminal, a line now and then in a pipe: loss, validation ESR and the time left."""
+    """A bar on a terminal, a line now and then in a pipe: loss, validation ESR, time left, expected end."""
     from rich.console import Console
 
     console = Console(stderr=True)
@@ -122,7 +151,7 @@ def shown_progress() -> Iterator[OnProgress]:
         task = bar.add_task("loading", total=None)
         began = time.monotonic()
 
-        def show(progress: "Progress") -> None:
+        def show(progress: Progress) -> None:
             # By time: on a machine slower than planned the clock ends it, with fewer steps.
             seconds = time.monotonic() - began
             total = seconds + progress.seconds_left
@@ -134,7 +163,7 @@ def shown_progress() -> Iterator[OnProgress]:
 def lines_of_progress() -> OnProgress:
     next_line = 0.0
 
-    def show(progress: "Progress") -> None:
+    def show(progress: Progress) -> None:
         nonlocal next_line
         if time.monotonic() >= next_line:
             next_line = time.monotonic() + LINE_SECONDS
@@ -144,19 +173,15 @@ def lines_of_progress() -> OnProgress:
     return show
 
 
-def figures(progress: "Progress") -> str:
+def figures(progress: Progress) -> str:
     loss, validation = decibels(progress.loss_db), decibels(progress.validation_esr_db)
-    return f"loss {loss}, validation {validation}, {clock(progress.seconds_left)} left"
+    text = f"loss {loss}, validation {validation}"
+    if not math.isfinite(progress.seconds_left):
+        return text
+    now = datetime.now().astimezone()
+    end = clock(now + timedelta(seconds=progress.seconds_left), now)
+    return f"{text}, {minutes(progress.seconds_left)} left, ends at {end}"
 
 
 def decibels(value: float) -> str:
     return f"{value:.1f} dB" if math.isfinite(value) else "-"
-
-
-def clock(seconds: float) -> str:
-    """Minutes and seconds.
-
-    >>> clock(75.4)
-    '1:15'
-    """
-    return f"{round(seconds) // 60}:{round(seconds) % 60:02}"

@@ -9,6 +9,7 @@ from fxd.config import Settings, settings_mark
 from fxd.insight.hints import model_hint, review_hint
 from fxd.instance import Instance, Status
 from fxd.store.store import Store, open_store
+from fxd.training.lock import Holder, who_trains
 
 
 def status(settings: Settings, as_json: bool) -> int:
@@ -26,6 +27,7 @@ def status(settings: Settings, as_json: bool) -> int:
 def gather(settings: Settings, store: Store, running: Status | None) -> dict[str, Any]:
     champion = store.champion()
     training = store.last_training()
+    at_work = who_trains(settings.paths.db)
     return {
         "running": running is not None,
         "daemon": asdict(running) if running else None,
@@ -35,6 +37,7 @@ def gather(settings: Settings, store: Store, running: Status | None) -> dict[str
         "review": review_hint(store, champion),
         "dataset_seconds": store.dataset_seconds(),
         "dataset_gb": store.dataset_bytes() / 1e9,
+        "retraining": asdict(at_work) if at_work else None,
         "last_training": {
             "at": training.started_at.isoformat(),
             "state": training.state,
@@ -50,7 +53,7 @@ def print_facts(settings: Settings, facts: dict[str, Any], running: Status | Non
     from rich.table import Table
     from rich.text import Text
 
-    from fxd.screen import retraining_line, summary_line
+    from fxd.screen import summary_line
 
     table = Table.grid(padding=(0, 2))
     if running is None:
@@ -62,14 +65,14 @@ def print_facts(settings: Settings, facts: dict[str, Any], running: Status | Non
         table.add_row("since then", Text(summary_line(running)))
         for work in running.processing:
             table.add_row("at work", Text(f"{work['file']}, {work['audio_seconds']:.0f} s of audio done"))
-        if running.retraining is not None:
-            table.add_row("training", Text(retraining_line(running.retraining)))
         table.add_row(
             "next retraining", Text(clock(running.next_retraining) or "never ([training] schedule is empty)")
         )
         if running.settings != settings_mark(settings):
             note = "the daemon runs with other settings than those here: restart it to take them up"
             table.add_row("", Text(note, style="yellow"))
+    if facts["retraining"]:
+        table.add_row("retraining", Text(str(Holder(**facts["retraining"]))))
     runs = facts["runs"]
     table.add_row("runs in all", Text(f"{runs['done']} done, {runs['failed']} failed"))
     table.add_row("model", Text(facts["model"] or "none yet; the first `fxd start` brings one"))

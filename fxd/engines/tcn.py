@@ -26,7 +26,7 @@ from typing import Literal
 
 import numpy as np
 import safetensors
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from fxd.engines.engine import Array, Stream
 
@@ -225,7 +225,9 @@ def save_weights(path: Path, model: TcnModel) -> None:
         "sample_rate": str(model.sample_rate),
         "settings_hash": model.settings_hash,
     }
-    save_file({name: np.ascontiguousarray(tensor) for name, tensor in model.weights.items()}, path, metadata)
+    tensors = {name: np.ascontiguousarray(tensor) for name, tensor in model.weights.items()}
+    # Not by safetensors' own `save_file`: where the disk is full, that raises no OSError.
+    path.write_bytes(save(tensors, metadata))
 
 
 def load_weights(path: Path) -> TcnModel:

@@ -39,9 +39,10 @@ def card_of(
         saturator=settings.saturator,
         settings_hash=network.settings_hash,
         parent=job.parent,
-        recipe=asdict(trained.plan)
+        recipe=no_nan(asdict(trained.plan))
         | {"max_minutes": job.max_minutes, "device": trained.device, "compiled": trained.compiled}
-        | {"best_step": trained.best_step, "cut_by_clock": trained.cut_by_clock},
+        | {"best_step": trained.best_step}
+        | {"cut_by_clock": trained.cut_by_clock, "cut_short": trained.cut_short},
         train_seconds=round(trained.seconds, 3),
         steps=trained.steps,
         trained_on=tuple(trained_on),

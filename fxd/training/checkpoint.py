@@ -4,30 +4,21 @@ Arrays are the tensors of a safetensors file, everything else is JSON in its met
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import safetensors
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from fxd.engines.tcn import Architecture
 from fxd.pipeline.files import whole_file
+from fxd.store.records import CurvePoint
 from fxd.training.learner import Energy, Tensors
 from fxd.training.plan import Plan
-
-
-@dataclass(frozen=True)
-class CurvePoint:
-    """How far a training had come when it was validated."""
-
-    step: int
-    seconds: float
-    loss_db: float
-    """Error energy over target energy of all batches since the point before."""
-    validation_esr_db: float
-    """nan where there is nothing to validate with."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +50,7 @@ class Checkpoint:
     best: Best | None
 
     def save(self, path: Path) -> None:
-        """Replace what is at `path`, whole or not at all."""
+        """Replace what is at `path`, whole or not at all. Raises OSError where the disk does not take it."""
         best = self.best and {"step": self.best.step, "esr": self.best.esr}
         metadata = {
             "model_id": self.model_id,
@@ -76,9 +67,11 @@ class Checkpoint:
         tensors = {f"learner/{name}": array for name, array in self.learner.items()}
         if self.best:
             tensors |= {f"best/{name}": array for name, array in self.best.weights.items()}
+        contiguous = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
+        metadata["digest"] = digest(metadata, contiguous)
         with whole_file(path) as temporary:
-            contiguous = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
-            save_file(contiguous, temporary, metadata)
+            # Not by safetensors' own `save_file`: where the disk is full, that raises no OSError.
+            temporary.write_bytes(save(contiguous, metadata))
 
     @classmethod
     def load(cls, path: Path) -> "Checkpoint":
@@ -88,6 +81,8 @@ class Checkpoint:
                 text = file.metadata() or {}
                 names = list(file.keys())
                 arrays = {name: file.get_tensor(name) for name in names}
+            if text.pop("digest") != digest(text, arrays):
+                raise ValueError("its content is not what was written")
             learner, weights = part(arrays, "learner/"), part(arrays, "best/")
             best = json.loads(text["best"])
             return cls(
@@ -107,6 +102,15 @@ class Checkpoint:
             raise ValueError(f"{path}: this is no safetensors file: {error}") from error
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"{path}: this is no checkpoint of a training: {error!r}") from error
+
+
+def digest(text: Mapping[str, str], arrays: Tensors) -> str:
+    """SHA-256 of all that a checkpoint holds: a bad block of a disk shall not become a bad network."""
+    found = sha256(json.dumps(sorted(text.items())).encode())
+    for name, array in sorted(arrays.items()):
+        found.update(f"{name} {array.dtype} {array.shape}".encode())
+        found.update(array.tobytes())
+    return found.hexdigest()
 
 
 def part(arrays: Tensors, prefix: str) -> Tensors:

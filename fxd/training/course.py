@@ -2,18 +2,20 @@
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
+from loguru import logger
 
 from fxd.engines.engine import Array
 from fxd.engines.inference import TcnStream
 from fxd.engines.tcn import MODEL_SAMPLE_RATE, Architecture, TcnModel
 from fxd.metrics import ErrorSums, decibels
-from fxd.training.checkpoint import Best, Checkpoint, CurvePoint
+from fxd.store.records import CurvePoint
+from fxd.training.checkpoint import Best, Checkpoint
 from fxd.training.learner import Energy, Learner, Segments, Tensors, TrainingFailed
 from fxd.training.plan import Plan
 
@@ -54,7 +56,9 @@ class Course:
         model_id: str,
         settings_hash: str,
         device: torch.device,
+        on_point: Callable[[CurvePoint], None] = lambda _: None,
     ) -> None:
+        self.on_point = on_point
         self.architecture = architecture
         self.plan = plan
         self.model_id = model_id
@@ -117,6 +121,7 @@ class Course:
         self.recent = Energy(0.0, 0.0)
         if self.best is None or esr < self.best.esr:
             self.best = Best(self.step, esr, weights) if not math.isnan(esr) else None
+        self.on_point(self.curve[-1])
 
     def model(self, weights: Tensors) -> TcnModel:
         """Raises TrainingFailed where a weight is nan or inf."""
@@ -146,9 +151,16 @@ class Course:
         mine = (self.model_id, self.settings_hash, self.architecture, self.plan)
         if (saved.model_id, saved.settings_hash, saved.architecture, saved.plan) != mine:
             return False
-        self.learner.restore(saved.learner)
+        try:
+            self.learner.restore(saved.learner)
+        except (KeyError, RuntimeError, ValueError) as error:
+            logger.warning("training starts from the beginning: the checkpoint does not fit: {!r}", error)
+            self.learner = Learner(self.architecture, self.plan.seed, self.learner.device)
+            return False
         self.rng.bit_generator.state = saved.random_state
         self.step, self.recent = saved.step, saved.recent
         self.curve, self.best = list(saved.curve), saved.best
         self.began = time.monotonic() - saved.seconds
+        for point in self.curve:
+            self.on_point(point)
         return True

@@ -35,6 +35,8 @@ class Job:
     """The model whose weights it began with."""
     contents: tuple[str, ...]
     """Content hashes of all that it can have heard."""
+    steps: int | None = None
+    """Where somebody asked for so many, whatever time they take."""
 
 
 def job_folder(db: Path) -> Path:

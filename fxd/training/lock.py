@@ -1,26 +1,76 @@
-"""One retraining a home: the lock in `db`, and who holds it."""
+"""One retraining a home: the lock in `db`, who holds it, and how far that one is.
+
+db/training.lock    held by the system for as long as the process lives
+db/training.json    who holds it, since when, and the last progress; nobody needs it after a power cut
+"""
 
 import json
 import os
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
 
-from fxd.pipeline.files import make_folder, write_text
+from fxd.pipeline.files import make_folder
+from fxd.training.progress import Progress, clock, facts_of, told
 
 LOCK_NAME = "training.lock"
 HOLDER_NAME = "training.json"
+PATIENCE_SECONDS = 1.0
+"""Somebody who only looks whether the lock is held holds it for a moment."""
+TELL_SECONDS = 1.0
 
 
 class AlreadyTraining(Exception):
-    """Another retraining is under way in this home; the message says which process, and since when."""
+    """Another retraining is under way in this home; the message says which process, since when, how far it is."""
+
+
+@dataclass(frozen=True)
+class Holder:
+    """The process that retrains in a home."""
+
+    pid: int
+    since: str
+    """ISO 8601, UTC."""
+    progress: dict[str, Any] | None = None
+    """What `fxd.training.progress.facts_of` gave; None before the first step."""
+
+    def __str__(self) -> str:
+        now = datetime.now().astimezone()
+        far = told(self.progress, now) if self.progress else "loading"
+        return f"process {self.pid}, since {clock(datetime.fromisoformat(self.since), now)}: {far}"
+
+
+class HeldLock:
+    """The lock while it is ours: what others are told."""
+
+    def __init__(self, db: Path) -> None:
+        self.path = db / HOLDER_NAME
+        self.since = datetime.now(UTC).isoformat(timespec="seconds")
+        self.told_at = time.monotonic()
+        self.write(Holder(os.getpid(), self.since))
+
+    def tell(self, progress: Progress) -> None:
+        """Let others see how far it is; not oftener than they care."""
+        if time.monotonic() - self.told_at >= TELL_SECONDS or progress.step == progress.steps:
+            self.told_at = time.monotonic()
+            self.write(Holder(os.getpid(), self.since, facts_of(progress, datetime.now(UTC))))
+
+    def write(self, holder: Holder) -> None:
+        # On a disk that is full nobody is told; that is no reason to end.
+        with suppress(OSError):
+            temporary = self.path.with_suffix(".tmp")
+            temporary.write_text(json.dumps(asdict(holder)), encoding="utf-8")
+            temporary.replace(self.path)
 
 
 @contextmanager
-def training_lock(db: Path) -> Iterator[None]:
+def training_lock(db: Path) -> Iterator[HeldLock]:
     """Hold the lock on retraining while the block runs; the system lifts it from a process that dies.
 
     Raises AlreadyTraining where another process holds it.
@@ -28,26 +78,39 @@ def training_lock(db: Path) -> Iterator[None]:
     make_folder(db)
     lock = FileLock(db / LOCK_NAME)
     try:
-        lock.acquire(timeout=0)
+        lock.acquire(timeout=PATIENCE_SECONDS)
     except Timeout as error:
-        raise AlreadyTraining(describe_holder(db / HOLDER_NAME)) from error
+        who = read_holder(db) or "another process"
+        raise AlreadyTraining(
+            f"a retraining is under way in this home, by {who}; "
+            "wait for it, or end it: its work is kept, and the next retraining goes on with it"
+        ) from error
     try:
-        since = datetime.now(UTC).isoformat(timespec="seconds")
-        write_text(db / HOLDER_NAME, json.dumps({"pid": os.getpid(), "since": since}))
-        yield
+        yield HeldLock(db)
     finally:
         (db / HOLDER_NAME).unlink(missing_ok=True)
         lock.release()
 
 
-def describe_holder(path: Path) -> str:
+def who_trains(db: Path) -> Holder | None:
+    """The process that retrains in this home now; None where there is none."""
+    # What a killed process leaves behind is a file without a lock, so the lock decides; but the file is looked
+    # for first, as somebody who wants the lock may come in the moment in which it is tried here.
+    holder = read_holder(db)
+    if holder is None:
+        return None
+    probe = FileLock(db / LOCK_NAME, is_singleton=False)
     try:
-        holder = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        # The holder has only just begun, or is about to end.
-        return "another process is retraining in this home; wait for it"
-    since = datetime.fromisoformat(holder["since"]).astimezone()
-    return (
-        f"process {holder['pid']} is retraining in this home, since {since:%Y-%m-%d %H:%M:%S}; "
-        "wait for it, or end it: its work is kept, and the next retraining goes on with it"
-    )
+        probe.acquire(timeout=0)
+    except Timeout:
+        return holder
+    probe.release()
+    return None
+
+
+def read_holder(db: Path) -> Holder | None:
+    """What the file says; None where it is not there, or of another version of fxd."""
+    try:
+        return Holder(**json.loads((db / HOLDER_NAME).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None

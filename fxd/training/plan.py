@@ -60,6 +60,12 @@ class Plan:
         return self.learning_rate * (1 + cos(pi * share)) / 2
 
 
+def plan_of(steps: int, seed: int, warm: bool = False) -> Plan:
+    """The plan of a number of steps, whatever time they take: it gives the same weights every time."""
+    rate = WARM_LEARNING_RATE if warm else LEARNING_RATE
+    return Plan(steps, ceil(steps / MOST_VALIDATIONS), seed, learning_rate=rate)
+
+
 def plan_within(seconds: float, costs: Costs, seed: int, warm: bool = False) -> Plan:
     """The plan that fills a budget: as many steps as fit beside a few validations.
 

@@ -18,10 +18,12 @@ from loguru import logger
 
 from fxd.engines.tcn import MODEL_SAMPLE_RATE, Architecture, TcnModel
 from fxd.metrics import decibels
-from fxd.training.checkpoint import Best, Checkpoint, CurvePoint
+from fxd.store.records import CurvePoint
+from fxd.training.checkpoint import Best, Checkpoint
 from fxd.training.course import Course, ValidationPair, validation_esr
 from fxd.training.learner import Energy, Learner, Segments, TrainingFailed, choose_device
 from fxd.training.plan import Costs, Plan, plan_within
+from fxd.training.progress import Progress
 
 __all__ = [
     "Plan",
@@ -47,19 +49,6 @@ TRIAL_FRAMES = 5 * MODEL_SAMPLE_RATE
 
 
 @dataclass(frozen=True)
-class Progress:
-    """Where a training stands."""
-
-    step: int
-    steps: int
-    loss_db: float
-    """Error energy over target energy of the batches since the last report."""
-    validation_esr_db: float
-    """The latest; nan before the first."""
-    seconds_left: float
-
-
-@dataclass(frozen=True)
 class Trained:
     """What a training came to."""
 
@@ -77,7 +66,9 @@ class Trained:
     compiled: bool
     """Steps ran in compiled kernels, not in PyTorch."""
     stopped_early: bool
-    """Somebody asked for it."""
+    """Somebody asked for it, and another training goes on from the checkpoint."""
+    cut_short: bool
+    """Somebody asked for an end before all steps were taken, and for the best weights so far."""
     cut_by_clock: bool
     """The machine was slower than planned; not all steps were taken, so it cannot be repeated exactly."""
 
@@ -177,7 +168,7 @@ def usable_checkpoint(path: Path) -> Checkpoint | None:
         return Checkpoint.load(path)
     except FileNotFoundError:
         return None
-    except ValueError as error:
+    except (OSError, ValueError) as error:
         # Another version of fxd may have written it; a training begun anew costs time, one refused costs more.
         logger.warning("training starts from the beginning: {}", error)
         return None
@@ -195,28 +186,42 @@ def train(
     start: TcnModel | None = None,
     device: str = "auto",
     on_progress: Callable[[Progress], None] = lambda _: None,
+    on_point: Callable[[CurvePoint], None] = lambda _: None,
     should_stop: Callable[[], bool] = lambda: False,
+    should_end: Callable[[], bool] = lambda: False,
 ) -> Trained:
     """Train a network as planned and return its best weights.
 
     `checkpoint` is written every 20 seconds and at the end; where it is of this very training (same model id,
     settings, architecture and plan) it is gone on from, else it is replaced. `start` gives the first weights.
-    Without a validation the last weights are taken, and the score is nan.
+    Without a validation the last weights are taken, and the score is nan. `on_point` is told every point of the
+    learning curve, those of before an interruption again. `should_stop` interrupts it, so that it is gone on
+    with later; `should_end` ends it, and the weights that it has come to are judged too.
     Raises TrainingFailed where the network broke, ValueError where `start` has another architecture.
     """
     course = Course(
-        architecture, plan, model_id=model_id, settings_hash=settings_hash, device=choose_device(device)
+        architecture,
+        plan,
+        model_id=model_id,
+        settings_hash=settings_hash,
+        device=choose_device(device),
+        on_point=on_point,
     )
     logger.info("training runs {}", how(course.learner))
     with one_thread():
         saved = usable_checkpoint(checkpoint)
         if (saved is None or not course.restore(saved)) and start is not None:
             begin_from(course, start, validation)
-        stopped = run(course, segments, validation, checkpoint, on_progress, should_stop)
-        # Whoever asked for an end wants it now; a validation may take many seconds.
+        stopped = run(course, segments, validation, checkpoint, on_progress, should_stop, should_end)
+        cut_short = not (stopped or course.finished)
+        # First where it did not come to its end: to go on from here is then as if nothing had happened.
+        if stopped or cut_short:
+            keep(course, checkpoint)
+        # Whoever asked for a stop wants it now; a validation may take many seconds.
         if not stopped:
             course.validate(validation)
-        course.save(checkpoint)
+        if not (stopped or cut_short):
+            keep(course, checkpoint)
     best = course.best or Best(course.step, math.nan, course.learner.network.weights())
     return Trained(
         model=course.model(best.weights),
@@ -229,8 +234,17 @@ def train(
         device=course.learner.device.type,
         compiled=course.learner.compiled,
         stopped_early=stopped,
-        cut_by_clock=course.step < plan.steps and not stopped,
+        cut_short=cut_short,
+        cut_by_clock=course.step < plan.steps and not (stopped or cut_short),
     )
+
+
+def keep(course: Course, checkpoint: Path) -> None:
+    """Write the checkpoint; where the disk does not take it, the one before stays, and training goes on."""
+    try:
+        course.save(checkpoint)
+    except OSError as error:
+        logger.warning("the checkpoint of the training cannot be written: {}", error)
 
 
 def begin_from(course: Course, start: TcnModel, validation: Sequence[ValidationPair]) -> None:
@@ -248,11 +262,12 @@ def run(
     checkpoint: Path,
     on_progress: Callable[[Progress], None],
     should_stop: Callable[[], bool],
+    should_end: Callable[[], bool],
 ) -> bool:
-    """All steps that are left; True where `should_stop` ended it before that."""
+    """All steps that are left, or those until `should_end`; True where `should_stop` interrupted it."""
     saved_at = reported_at = time.monotonic()
     unreported = Energy(0.0, 0.0)
-    while not course.finished:
+    while not (course.finished or should_end()):
         if should_stop():
             return True
         unreported = unreported.plus(course.learn(segments))
@@ -260,7 +275,7 @@ def run(
             course.validate(validation)
         now = time.monotonic()
         if now - saved_at >= CHECKPOINT_SECONDS:
-            course.save(checkpoint)
+            keep(course, checkpoint)
             saved_at = now
         if now - reported_at >= PROGRESS_SECONDS or course.finished:
             on_progress(

@@ -2,7 +2,9 @@
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +17,13 @@ from fxd.engines.engine import Array
 from fxd.engines.settings_hash import settings_hash
 from fxd.engines.tcn import PRESETS, TcnModel
 from fxd.factory.clips import add_clip
-from fxd.store.records import Example
+from fxd.hashes import ContentHash
+from fxd.store.records import Example, Subset
 from fxd.store.store import Store, open_store
-from fxd.training.models import ModelCard, Score
+from fxd.training import challenge
+from fxd.training.dataset import subset_of
+from fxd.training.models import ModelCard, Score, write_model
+from fxd.training.plan import Plan
 
 CLIPS = Path(__file__).parent.parent / "audio"
 
@@ -98,3 +104,56 @@ def make_card(settings: Settings) -> Callable[..., ModelCard]:
         return usual.model_copy(update=fields)
 
     return make
+
+
+@pytest.fixture
+def add_excerpt(add_sound: Callable[..., Example]) -> Callable[..., Example]:
+    """Puts half a second of a clip into the training set, from where its content falls into the subset."""
+
+    def add(clip: str, subset: Subset = "training") -> Example:
+        sound, sample_rate = soundfile.read(CLIPS / f"{clip}.flac", dtype="float32", always_2d=True)
+        for start in count(0, 100):
+            excerpt = sound[start : start + sample_rate // 2].T
+            content = ContentHash(sample_rate, len(excerpt))
+            content.update(excerpt)
+            if subset_of(content.hexdigest()) == subset:
+                return add_sound(excerpt, sample_rate)
+        raise AssertionError
+
+    return add
+
+
+@pytest.fixture
+def excerpts(add_excerpt: Callable[..., Example]) -> list[Example]:
+    """Two sounds for training, then two for validation."""
+    training = [add_excerpt("loop_electric"), add_excerpt("guit_harmonics")]
+    return training + [add_excerpt(clip, "validation") for clip in ("loop_amen", "loop_breakbeat")]
+
+
+@pytest.fixture
+def plan(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Fixes the plan of every training, which else the clock decides."""
+
+    def fix(**fields: object) -> None:
+        fixed = Plan(steps=30, validate_every=10, batch=1)
+        monkeypatch.setattr(challenge, "plan_for", lambda *_, **__: replace(fixed, **fields))
+
+    fix()
+    return fix
+
+
+@pytest.fixture
+def silent_champion(
+    settings: Settings,
+    store: Store,
+    make_network: Callable[..., TcnModel],
+    make_card: Callable[..., ModelCard],
+) -> str:
+    """The id of a champion that gives nothing but a constant, so that every network is better."""
+    network = make_network("silent", "feather", scale=0)
+    network.weights["1.head_bias"][:] = 5
+    card = make_card(network, "feather", trained_on=())
+    write_model(settings.paths.models / network.id, network, card)
+    store.add_model(card.record())
+    store.promote(network.id, card.reason, card.created_at)
+    return network.id

@@ -3,38 +3,31 @@
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import asdict
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 
 import numpy as np
 import pytest
-import soundfile
+from retraining import assert_tidy, changed, run, second_home
 
-from fxd.config import PathSettings, SaturatorSettings, Settings, TcnSettings, TrainingSettings
+from fxd.config import SaturatorSettings, Settings, TcnSettings, TrainingSettings
 from fxd.engines.settings_hash import settings_hash
-from fxd.engines.tcn import TcnModel
-from fxd.hashes import ContentHash
-from fxd.store.examples import add_example
-from fxd.store.records import Example, Subset
-from fxd.store.store import Store, open_store
-from fxd.training import retrain as retrain_module
+from fxd.store.records import Example
+from fxd.store.store import Store
+from fxd.training import challenge
 from fxd.training.contest import score
-from fxd.training.dataset import subset_of
 from fxd.training.due import due
 from fxd.training.job import JOB_NAME, job_folder
 from fxd.training.lock import training_lock
-from fxd.training.models import ModelCard, load_network, read_card, write_model
+from fxd.training.models import load_network, read_card
 from fxd.training.pairs import PairSource
-from fxd.training.plan import Plan
-from fxd.training.retrain import AlreadyTraining, Retrained, retrain
+from fxd.training.retrain import AlreadyTraining, retrain
 from fxd.training.trainer import Progress
 from fxd.training.validation import validation_pairs
 
@@ -52,82 +45,9 @@ def settings(settings: Settings) -> Settings:
     return settings.model_copy(update={"tcn": TcnSettings(preset="nano", device="cpu")})
 
 
-@pytest.fixture
-def add_excerpt(add_sound: Callable[..., Example]) -> Callable[..., Example]:
-    """Puts half a second of a clip into the training set, from where its content falls into the subset."""
-
-    def add(clip: str, subset: Subset = "training") -> Example:
-        sound, sample_rate = soundfile.read(CLIPS / f"{clip}.flac", dtype="float32", always_2d=True)
-        for start in count(0, 100):
-            excerpt = sound[start : start + sample_rate // 2].T
-            content = ContentHash(sample_rate, len(excerpt))
-            content.update(excerpt)
-            if subset_of(content.hexdigest()) == subset:
-                return add_sound(excerpt, sample_rate)
-        raise AssertionError
-
-    return add
-
-
-@pytest.fixture
-def clips(add_excerpt: AddExcerpt) -> list[Example]:
-    """Two sounds for training, then two for validation."""
-    training = [add_excerpt("loop_electric"), add_excerpt("guit_harmonics")]
-    return training + [add_excerpt(clip, "validation") for clip in ("loop_amen", "loop_breakbeat")]
-
-
-@pytest.fixture
-def plan(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Fixes the plan of every training, which else the clock decides."""
-
-    def fix(**fields: object) -> None:
-        fixed = Plan(steps=30, validate_every=10, batch=1)
-        monkeypatch.setattr(retrain_module, "plan_for", lambda *_, **__: replace(fixed, **fields))
-
-    fix()
-    return fix
-
-
-@pytest.fixture
-def silent_champion(
-    settings: Settings,
-    store: Store,
-    make_network: Callable[..., TcnModel],
-    make_card: Callable[..., ModelCard],
-) -> str:
-    """The id of a champion that gives nothing but a constant, so that every network is better."""
-    network = make_network("silent", "feather", scale=0)
-    network.weights["1.head_bias"][:] = 5
-    card = make_card(network, "feather", trained_on=())
-    write_model(settings.paths.models / network.id, network, card)
-    store.add_model(card.record())
-    store.promote(network.id, card.reason, card.created_at)
-    return network.id
-
-
-def run(settings: Settings, store: Store, should_stop: Callable[[], bool] = lambda: False) -> Retrained:
-    return retrain(settings, store, "command", lambda _: None, should_stop)
-
-
-def changed(settings: Settings, **sections: object) -> Settings:
-    return settings.model_copy(update=sections)
-
-
-def assert_tidy(settings: Settings, store: Store) -> None:
-    """Every model folder is whole and known, nothing is half done, and the store says the same as the cards."""
-    folders = sorted(path.name for path in settings.paths.models.iterdir())
-    assert folders == sorted(model.id for model in store.models())
-    for model in store.models():
-        card = read_card(settings.paths.models / model.id)
-        assert (card.reason, card.record().details) == (model.reason, model.details)
-        load_network(settings.paths.models, model.id)
-    assert not job_folder(settings.paths.db).exists()
-    assert all(training.state != "running" for training in store.trainings(100))
-
-
 @pytest.mark.usefixtures("plan")
 def test_the_first_model_is_trained_judged_recorded_and_serves(
-    settings: Settings, store: Store, clips: list[Example]
+    settings: Settings, store: Store, excerpts: list[Example]
 ) -> None:
     result = run(settings, store)
     assert result.state == "promoted"
@@ -138,7 +58,7 @@ def test_the_first_model_is_trained_judged_recorded_and_serves(
     assert result.reason.startswith("no model served yet, and its error over 2 files is -")
     card = read_card(settings.paths.models / champion.id)
     subsets = {
-        subset: {c.content_sha256 for c in clips if c.subset == subset}
+        subset: {c.content_sha256 for c in excerpts if c.subset == subset}
         for subset in ("training", "validation")
     }
     assert set(card.trained_on) == subsets["training"]
@@ -151,12 +71,13 @@ def test_the_first_model_is_trained_judged_recorded_and_serves(
     assert card.esr_db < 0
     assert [point["step"] for point in card.curve] == [10, 20, 30]
     (training,) = store.trainings(10)
+    assert [asdict(point) for point in store.curve(training.id)] == list(card.curve)
     assert (training.state, training.model_id, training.reason) == ("promoted", champion.id, result.reason)
-    assert training.dataset_seconds == pytest.approx(sum(c.frames / c.sample_rate for c in clips))
+    assert training.dataset_seconds == pytest.approx(sum(c.frames / c.sample_rate for c in excerpts))
     assert_tidy(settings, store)
 
 
-@pytest.mark.usefixtures("clips")
+@pytest.mark.usefixtures("excerpts")
 def test_the_next_one_begins_with_the_champion_and_knows_what_that_one_heard(
     settings: Settings, store: Store, plan: Callable[..., None], add_excerpt: AddExcerpt
 ) -> None:
@@ -178,7 +99,7 @@ def test_the_next_one_begins_with_the_champion_and_knows_what_that_one_heard(
     assert_tidy(settings, store)
 
 
-@pytest.mark.usefixtures("clips")
+@pytest.mark.usefixtures("excerpts")
 def test_a_better_challenger_is_promoted_and_a_worse_one_is_kept(
     settings: Settings, store: Store, plan: Callable[..., None]
 ) -> None:
@@ -199,7 +120,7 @@ def test_a_better_challenger_is_promoted_and_a_worse_one_is_kept(
     assert_tidy(settings, store)
 
 
-@pytest.mark.usefixtures("clips")
+@pytest.mark.usefixtures("excerpts")
 def test_a_training_that_finds_nothing_better_says_so(
     settings: Settings, store: Store, plan: Callable[..., None]
 ) -> None:
@@ -211,7 +132,7 @@ def test_a_training_that_finds_nothing_better_says_so(
     assert_tidy(settings, store)
 
 
-@pytest.mark.usefixtures("plan", "clips")
+@pytest.mark.usefixtures("plan", "excerpts")
 def test_a_champion_of_other_settings_is_judged_by_those_of_today(settings: Settings, store: Store) -> None:
     first = run(settings, store)
     other = changed(settings, saturator=SaturatorSettings(drive=0.2, output_gain=2))
@@ -226,7 +147,7 @@ def test_a_champion_of_other_settings_is_judged_by_those_of_today(settings: Sett
     )
 
 
-@pytest.mark.usefixtures("plan", "clips")
+@pytest.mark.usefixtures("plan", "excerpts")
 def test_a_champion_that_is_lost_gives_way(settings: Settings, store: Store) -> None:
     first = run(settings, store)
     (settings.paths.models / str(first.model_id) / "weights.safetensors").unlink()
@@ -235,7 +156,7 @@ def test_a_champion_that_is_lost_gives_way(settings: Settings, store: Store) -> 
     assert f"{first.model_id}, which should serve, cannot be read" in second.reason
 
 
-@pytest.mark.usefixtures("clips")
+@pytest.mark.usefixtures("excerpts")
 def test_the_budget_in_minutes_becomes_the_plan(settings: Settings, store: Store) -> None:
     result = run(changed(settings, training=TrainingSettings(max_minutes=0.05)), store)
     assert result.model_id is not None
@@ -277,7 +198,7 @@ def test_without_a_validation_sound_nothing_is_trained(
     assert_tidy(settings, store)
 
 
-@pytest.mark.usefixtures("clips")
+@pytest.mark.usefixtures("excerpts")
 def test_a_training_that_diverges_leaves_the_champion(
     settings: Settings, store: Store, plan: Callable[..., None]
 ) -> None:
@@ -292,7 +213,7 @@ def test_a_training_that_diverges_leaves_the_champion(
     assert_tidy(settings, store)
 
 
-@pytest.mark.usefixtures("clips")
+@pytest.mark.usefixtures("excerpts")
 def test_a_saturator_that_the_models_rate_cannot_hold_fails_with_a_reason(
     settings: Settings, store: Store
 ) -> None:
@@ -302,56 +223,48 @@ def test_a_saturator_that_the_models_rate_cannot_hold_fails_with_a_reason(
     assert "tone_hz = 30000 is not below half the sample rate" in result.reason
 
 
-@pytest.mark.usefixtures("plan", "clips")
-def test_a_full_disk_leaves_the_champion(
+@pytest.mark.usefixtures("plan", "excerpts")
+def test_a_model_that_the_disk_does_not_take_is_written_by_the_next_one(
     settings: Settings, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(retrain_module, "write_model", full)
-    result = run(settings, store)
-    assert (result.state, store.champion()) == ("failed", None)
-    assert "No space left on device" in result.reason
+    with monkeypatch.context() as patch:
+        patch.setattr(challenge, "write_model", full)
+        result = run(settings, store)
+    assert (result.state, store.champion()) == ("stopped", None)
+    assert result.reason == "No space left on device; the next retraining goes on with it"
+    model_id = json.loads((job_folder(settings.paths.db) / JOB_NAME).read_text())["model_id"]
+    assert run(settings, store).model_id == model_id
     assert_tidy(settings, store)
 
 
 @pytest.mark.usefixtures("plan")
-def test_a_lost_sound_is_left_out(settings: Settings, store: Store, clips: list[Example]) -> None:
-    (settings.dataset / clips[0].path).unlink()
+def test_a_lost_sound_is_left_out(settings: Settings, store: Store, excerpts: list[Example]) -> None:
+    (settings.dataset / excerpts[0].path).unlink()
     result = run(settings, store)
     card = read_card(settings.paths.models / str(result.model_id))
-    assert card.trained_on == (clips[1].content_sha256,)
+    assert card.trained_on == (excerpts[1].content_sha256,)
+    lost = settings.dataset / excerpts[0].path
+    assert result.reason.endswith(f"; 1 file of the training set left out: {lost}: No such file or directory")
+    assert store.trainings(1)[0].reason == result.reason
 
 
 @pytest.mark.usefixtures("plan")
 def test_a_set_above_its_limit_is_trimmed_first(
-    settings: Settings, store: Store, clips: list[Example]
+    settings: Settings, store: Store, excerpts: list[Example]
 ) -> None:
-    limit = (sum(clip.bytes for clip in clips) - 1) / 1e9
+    limit = (sum(clip.bytes for clip in excerpts) - 1) / 1e9
     result = run(changed(settings, training=TrainingSettings(max_dataset_gb=limit)), store)
     assert result.state == "promoted"
-    assert store.contents() == clips[1:]
+    assert store.contents() == excerpts[1:]
 
 
 # Interrupted, and gone on with
 
 
-@contextmanager
-def second_home(settings: Settings, store: Store) -> Iterator[tuple[Settings, Store]]:
-    """Another home with the same training set."""
-    root = settings.paths.db.parent.parent / "second"
-    paths = PathSettings(**{name: root / name for name in PathSettings.model_fields})
-    other = changed(settings, paths=paths)
-    shutil.copytree(settings.dataset, other.dataset)
-    with open_store(other.database_url) as opened:
-        with opened.write() as connection:
-            for example in store.contents():
-                add_example(connection, example)
-        yield other, opened
-
-
-@pytest.mark.usefixtures("clips")
+@pytest.mark.usefixtures("excerpts")
 def test_a_stopped_training_goes_on_and_comes_to_the_same_model(
     settings: Settings, store: Store, plan: Callable[..., None]
 ) -> None:
@@ -377,7 +290,7 @@ def test_a_stopped_training_goes_on_and_comes_to_the_same_model(
     assert_tidy(settings, store)
 
 
-@pytest.mark.usefixtures("clips")
+@pytest.mark.usefixtures("excerpts")
 @pytest.mark.parametrize("what", ["saturator", "preset", "seed", "sound"])
 def test_a_training_of_something_else_is_not_gone_on_with(
     settings: Settings, store: Store, plan: Callable[..., None], add_excerpt: AddExcerpt, what: str
@@ -401,7 +314,7 @@ def test_a_training_of_something_else_is_not_gone_on_with(
     assert_tidy(settings, store)
 
 
-@pytest.mark.usefixtures("plan", "clips")
+@pytest.mark.usefixtures("plan", "excerpts")
 @pytest.mark.parametrize(
     ("place", "where"),
     [
@@ -439,7 +352,7 @@ def test_a_kill_at_any_place_leaves_a_whole_champion(
     assert_tidy(settings, store)
 
 
-@pytest.mark.usefixtures("plan", "clips", "silent_champion")
+@pytest.mark.usefixtures("plan", "excerpts", "silent_champion")
 def test_a_model_that_nobody_knew_yet_is_removed(
     settings: Settings, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -452,7 +365,7 @@ def test_a_model_that_nobody_knew_yet_is_removed(
     assert_tidy(settings, store)
 
 
-@pytest.mark.usefixtures("clips")
+@pytest.mark.usefixtures("excerpts")
 def test_a_training_that_was_decided_is_not_gone_on_with(
     settings: Settings, store: Store, plan: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -470,7 +383,7 @@ def test_a_training_that_was_decided_is_not_gone_on_with(
 
 def kill_at(patch: pytest.MonkeyPatch, store: Store, place: str, where: str) -> None:
     """Let a retraining be killed before or after it calls a function of this name."""
-    owner = store if hasattr(store, place) else retrain_module
+    owner = store if hasattr(store, place) else challenge
     original = getattr(owner, place)
 
     def killing(*args: object, **names: object) -> None:
@@ -486,14 +399,15 @@ import sys, time
 from pathlib import Path
 from fxd.config import Settings
 from fxd.store.store import open_store
-from fxd.training import retrain as module, trainer
+from fxd.training import challenge, trainer
+from fxd.training.retrain import retrain
 from fxd.training.pairs import PairSource
 from fxd.training.plan import Plan
 from fxd.training.contest import score
 
 settings = Settings.model_validate_json(sys.argv[1])
 trainer.CHECKPOINT_SECONDS = 0.0
-module.plan_for = lambda *_, **__: Plan(steps=60, validate_every=100, batch=1)
+challenge.plan_for = lambda *_, **__: Plan(steps=60, validate_every=100, batch=1)
 steps = 0
 
 def hang() -> bool:
@@ -505,19 +419,23 @@ def hang() -> bool:
     return False
 
 with open_store(settings.database_url) as store:
-    module.retrain(settings, store, "command", lambda _: None, hang)
+    retrain(settings, store, "command", lambda _: None, hang)
 """
 
 
-@pytest.mark.usefixtures("clips")
-def test_a_killed_process_gives_way_and_its_training_goes_on(settings: Settings, store: Store) -> None:
+@pytest.mark.usefixtures("excerpts")
+def test_a_killed_process_gives_way_and_its_training_goes_on(
+    settings: Settings, store: Store, plan: Callable[..., None]
+) -> None:
+    plan(steps=60, validate_every=100, batch=1)
+    with second_home(settings, store) as (other, other_store):
+        undisturbed = run(other, other_store)
+        expected = load_network(other.paths.models, str(undisturbed.model_id))
     command = [sys.executable, "-c", CHILD, settings.model_dump_json(by_alias=True)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
         assert child.stdout is not None
         assert child.stdout.readline() == "trained\n"
-        with pytest.raises(
-            AlreadyTraining, match=f"process {child.pid} is retraining in this home, since 20"
-        ):
+        with pytest.raises(AlreadyTraining, match=f"under way in this home, by process {child.pid}, since "):
             run(settings, store)
         child.send_signal(signal.SIGKILL)
     job = json.loads((job_folder(settings.paths.db) / JOB_NAME).read_text())
@@ -529,6 +447,9 @@ def test_a_killed_process_gives_way_and_its_training_goes_on(settings: Settings,
     result = retrain(settings, store, "command", watch, lambda: False)
     assert result.model_id == job["model_id"]
     assert first_steps[0] > 25
+    found = load_network(settings.paths.models, job["model_id"])
+    for name, tensor in expected.weights.items():
+        np.testing.assert_array_equal(found.weights[name], tensor)
     assert [(training.state, training.reason[:6]) for training in store.trainings(2)] == [
         ("promoted", "no mod"),
         ("stopped", "killed"),
@@ -537,6 +458,9 @@ def test_a_killed_process_gives_way_and_its_training_goes_on(settings: Settings,
 
 
 def test_the_lock_is_free_again_after_a_retraining(settings: Settings, store: Store) -> None:
-    with training_lock(settings.paths.db), pytest.raises(AlreadyTraining, match=f"process {os.getpid()} is"):
+    with (
+        training_lock(settings.paths.db),
+        pytest.raises(AlreadyTraining, match=f"process {os.getpid()}, since"),
+    ):
         run(settings, store)
     assert run(settings, store).state == "failed"

@@ -1,0 +1,237 @@
+"""One challenge: a challenger is trained on all examples, judged beside the champion, and recorded."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import partial
+
+import torch
+from loguru import logger
+
+from fxd.config import Settings
+from fxd.engines.settings_hash import settings_hash
+from fxd.engines.tcn import PRESETS
+from fxd.store.errors import StoreUnavailable
+from fxd.store.records import CurvePoint, TrainingState
+from fxd.store.store import Store
+from fxd.training.card import card_of
+from fxd.training.champion import Champion, NoChampion, load_champion
+from fxd.training.contest import Material, Player, contest, judged
+from fxd.training.dataset import trim_dataset
+from fxd.training.job import CHECKPOINT_NAME, Job, job_folder, take_up
+from fxd.training.models import model_folder, new_model_id, write_model
+from fxd.training.pairs import PairSource
+from fxd.training.plan import Plan, plan_of
+from fxd.training.pool import TrainingSet
+from fxd.training.preparation import judging_seconds
+from fxd.training.progress import Progress
+from fxd.training.promotion import Contender, Decision, counted, decide
+from fxd.training.review import review
+from fxd.training.succession import tonight
+from fxd.training.trainer import Trained, TrainingFailed, ValidationPair, plan_for, saved_plan, train
+from fxd.training.validation import factory_pairs, validation_pairs
+
+FINISH_SECONDS = 0.5
+"""Of the budget, for writing the model and its records."""
+
+
+@dataclass(frozen=True)
+class Retrained:
+    """What came of a retraining, as the store has it too."""
+
+    state: TrainingState
+    reason: str
+    """One plain sentence."""
+    model_id: str | None = None
+    """The challenger, where there is one."""
+    decision: Decision | None = None
+
+
+class Stopped(Exception):
+    """Somebody asked for an end; the text says how far it had come."""
+
+
+class Challenge:
+    """One retraining at work, within its budget of time."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        training_id: str,
+        on_progress: Callable[[Progress], None],
+        should_stop: Callable[[], bool],
+        should_end: Callable[[], bool],
+        steps: int | None,
+    ) -> None:
+        self.settings = settings
+        self.store = store
+        self.training_id = training_id
+        self.on_progress = on_progress
+        self.should_stop = should_stop
+        self.should_end = should_end
+        self.steps = steps
+        self.unrecorded: list[CurvePoint] = []
+        """Points of the learning curve that the store could not take yet."""
+        self.folder = job_folder(settings.paths.db)
+        self.deadline = time.monotonic() + 60 * settings.training.max_minutes
+
+    def run(self) -> Retrained:
+        """Raises NothingToLearn, TrainingFailed, OSError, or Stopped."""
+        settings = self.settings
+        trim_dataset(self.store, settings.dataset, settings.training.max_dataset_gb)
+        source = PairSource(settings.dataset, settings.saturator)
+        # First, so that a model which is rolled back is not what the next one begins with.
+        review(settings, self.store, source, lambda: self.check("asked to stop before it began"))
+        examples = self.store.contents()
+        start = self.start()
+        heard = frozenset(start.card.trained_on if start else ())
+        training_set = TrainingSet(examples, source, settings.training.seed, heard)
+        self.check("asked to stop while it loaded")
+        pairs = validation_pairs(examples, source)
+        self.check("asked to stop while it loaded")
+        if not pairs:
+            return Retrained(
+                "kept",
+                "there is no validation sound to judge a new model by; about one "
+                "processed file in five is for that, so more files are needed" + without(source.skipped),
+            )
+        job = self.take_up(training_set, start)
+        trained = self.train(job, training_set, pairs, start)
+        sample_rates = {example.content_sha256: example.sample_rate for example in examples}
+        material = Material(pairs, sample_rates, partial(factory_pairs, source))
+        result = self.conclude(job, trained, material, start)
+        return replace(result, reason=result.reason + without(source.skipped))
+
+    def check(self, moment: str) -> None:
+        """Where nothing is learned yet there is nothing to keep: to end is then the same as to stop."""
+        if self.should_stop() or self.should_end():
+            raise Stopped(moment)
+
+    def start(self) -> Champion | None:
+        """The champion, where the new model can begin with its weights."""
+        champion = load_champion(self.settings, self.store)
+        wanted = (PRESETS[self.settings.tcn.preset], settings_hash(self.settings.saturator))
+        if isinstance(champion, Champion) and wanted == (
+            champion.network.architecture,
+            champion.network.settings_hash,
+        ):
+            return champion
+        return None
+
+    def take_up(self, training_set: TrainingSet, start: Champion | None) -> Job:
+        settings = self.settings
+        wanted = Job(
+            training_id=self.training_id,
+            model_id=new_model_id(settings.paths.models, settings.tcn.preset, datetime.now(UTC)),
+            preset=settings.tcn.preset,
+            settings_hash=settings_hash(settings.saturator),
+            seed=settings.training.seed,
+            max_minutes=settings.training.max_minutes,
+            parent=start.card.id if start else None,
+            contents=tuple(training_set.contents),
+            steps=self.steps,
+        )
+        seconds = {e.content_sha256: e.frames / e.sample_rate for e in training_set.examples}
+        return take_up(self.folder, wanted, seconds)
+
+    def train(
+        self, job: Job, training_set: TrainingSet, pairs: Sequence[ValidationPair], start: Champion | None
+    ) -> Trained:
+        architecture, device = PRESETS[job.preset], self.settings.tcn.device
+        checkpoint = self.folder / CHECKPOINT_NAME
+        # Both contenders are judged at the end.
+        reserve = 2 * judging_seconds(architecture, pairs, tonight(self.settings, self.store))
+        reserve += FINISH_SECONDS
+
+        def plan() -> Plan:
+            if job.steps is not None:
+                return plan_of(job.steps, job.seed, warm=start is not None)
+            seconds = self.deadline - reserve - time.monotonic()
+            return plan_for(
+                architecture, training_set, pairs, seconds, job.seed, device, warm=start is not None
+            )
+
+        trained = train(
+            architecture,
+            training_set,
+            pairs,
+            saved_plan(checkpoint) or plan(),
+            model_id=job.model_id,
+            settings_hash=job.settings_hash,
+            checkpoint=checkpoint,
+            start=start.network if start else None,
+            device=device,
+            on_progress=lambda progress: self.on_progress(
+                replace(progress, seconds_left=progress.seconds_left + reserve)
+            ),
+            on_point=self.record,
+            should_stop=self.should_stop,
+            should_end=self.should_end,
+        )
+        if trained.stopped_early or (trained.cut_short and not trained.steps):
+            raise Stopped(f"asked to stop after {trained.steps} of {trained.plan.steps} steps")
+        if trained.steps == 0:
+            raise TrainingFailed("there was no time for a single step: raise [training] max_minutes")
+        return trained
+
+    def record(self, point: CurvePoint) -> None:
+        """Add to the learning curve. A store that is out of reach for a moment must not end a training."""
+        self.unrecorded.append(point)
+        try:
+            self.store.add_points(self.training_id, self.unrecorded)
+            self.unrecorded.clear()
+        except StoreUnavailable as error:
+            logger.warning("the learning curve is not up to date: {}", error)
+
+    def conclude(self, job: Job, trained: Trained, material: Material, start: Champion | None) -> Retrained:
+        """Judge, decide, and record, in the order at the top of this file."""
+        store = self.store
+        heard = set(job.contents) | set(start.card.trained_on if start else ())
+        player = Player(trained.model, frozenset(heard))
+        if start is not None and trained.best_step == 0:
+            challenger = self.judge(player, material)
+            reason = f"{trained.steps} steps from the weights of {start.card.id} brought nothing better"
+            decision = Decision(False, reason, start.card.id)
+        else:
+            challenger, decision = self.decide(player, material)
+        if trained.cut_short:
+            short = f"its training was ended by hand after {trained.steps} of {trained.plan.steps} steps"
+            decision = replace(decision, reason=f"{decision.reason}; {short}")
+        own = {pair.content_sha256 for pair in material.pairs}
+        scores = [one for one in challenger.scores if one.content_sha256 in own]
+        threads = torch.get_num_threads()
+        card = card_of(self.settings, job, trained, sorted(heard), scores, decision, threads)
+        write_model(model_folder(self.settings.paths.models, card.id), trained.model, card)
+        model = card.record()
+        store.add_points(self.training_id, self.unrecorded)
+        if not store.add_model(model):
+            store.update_model(model.id, model.reason, model.details)
+        if decision.promoted:
+            store.promote(model.id, model.reason, datetime.now(UTC))
+        return Retrained("promoted" if decision.promoted else "kept", model.reason, model.id, decision)
+
+    def decide(self, player: Player, material: Material) -> tuple[Contender, Decision]:
+        # Looked up again: somebody may have promoted another model meanwhile.
+        champion = load_champion(self.settings, self.store)
+        if isinstance(champion, NoChampion):
+            challenger = self.judge(player, material)
+            return challenger, decide(challenger, None, champion.reason)
+        other = Player(champion.network, frozenset(champion.card.trained_on))
+        return contest(player, other, material, tonight(self.settings, self.store), self.check_judging)
+
+    def judge(self, player: Player, material: Material) -> Contender:
+        return judged(player, material.pairs, material.sample_rates, self.check_judging)
+
+    def check_judging(self) -> None:
+        if self.should_stop():
+            raise Stopped("asked to stop while it was judged")
+
+
+def without(skipped: Mapping[str, str]) -> str:
+    """What to add to a reason where sounds had to be left out, by content hash and reason."""
+    if not skipped:
+        return ""
+    first = next(iter(skipped.values()))
+    return f"; {counted(len(skipped))} of the training set left out: {first}" + ", ..." * (len(skipped) > 1)

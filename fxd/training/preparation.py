@@ -1,0 +1,54 @@
+"""What is done and measured before a training, so that compiling and judging do not eat into its budget."""
+
+import time
+from collections.abc import Sequence
+
+import numpy as np
+
+from fxd.config import Settings
+from fxd.engines.engine import render
+from fxd.engines.saturator import Saturator
+from fxd.engines.tcn import MODEL_SAMPLE_RATE, PRESETS, Architecture, Tcn, TcnModel
+from fxd.training.contest import score
+from fxd.training.evidence import fewest_files
+from fxd.training.pairs import resampled
+from fxd.training.promotion import Night
+from fxd.training.trainer import TrainingFailed, ValidationPair, prepare
+
+SINES_SECONDS = 8
+"""Of sound in which aliases are looked for."""
+CLIPS_SECONDS = 90
+"""Of sound in the clips that fxd brings along."""
+
+
+def silent_network(architecture: Architecture) -> TcnModel:
+    weights = {name: np.zeros(shape, np.float32) for name, shape in architecture.shapes().items()}
+    return TcnModel("silent", architecture, "", weights)
+
+
+def warm_up(settings: Settings) -> None:
+    """Have the machine compile what it compiles on first use: half a minute that is not the training's.
+
+    Raises TrainingFailed where the saturator cannot work at the model's sample rate.
+    """
+    moment = resampled([np.zeros((1, 441), np.float32)], 44_100, 1)
+    try:
+        render(Saturator(settings.saturator), moment, MODEL_SAMPLE_RATE)
+    except ValueError as error:
+        raise TrainingFailed(f"at {MODEL_SAMPLE_RATE} Hz, the network's sample rate, {error}") from error
+    render(Tcn(silent_network(PRESETS[settings.tcn.preset])), moment, MODEL_SAMPLE_RATE)
+    prepare(PRESETS[settings.tcn.preset], settings.tcn.device)
+
+
+def judging_seconds(architecture: Architecture, pairs: Sequence[ValidationPair], night: Night) -> float:
+    """How long a network of this shape will take to be judged, measured with one that is silent."""
+    frames = sum(len(pair.dry) for pair in pairs) + SINES_SECONDS * MODEL_SAMPLE_RATE
+    if len(pairs) < fewest_files(night.number):
+        frames += CLIPS_SECONDS * MODEL_SAMPLE_RATE
+    noise = np.random.default_rng(0).normal(0, 0.1, min(frames, 2 * MODEL_SAMPLE_RATE)).astype(np.float32)
+    trial = ValidationPair("noise", noise, noise)
+    network = silent_network(architecture)
+    score(network, trial)  # the first one may have to compile
+    began = time.monotonic()
+    score(network, trial)
+    return (time.monotonic() - began) * frames / len(noise)
