@@ -19,7 +19,8 @@ thread.
 In its favour, as minutes are not what it was made for:
 
 - The whole course of the learning rate fits into the time, so that it falls by 0.993^100 as in its 100 epochs.
-  How many epochs fit is measured beforehand, is rounded up, and neither that nor loading is charged.
+  How many epochs fit is measured beforehand and rounded up; neither that nor loading is charged. What they took
+  in the end stands beside the scores.
 - It validates with the last twelfth of every clip, so that it hears something of each; 9 seconds in its own
   input file are a twentieth. Clips begin at rest there as they do when they are judged, after 0.1 s of silence.
 - Checkpoints are those of its full trainer: the simplified one writes a .nam file or two after every epoch, which
