@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 
-import torch
 from loguru import logger
 
 from fxd.config import Settings
@@ -60,6 +59,7 @@ class Challenge:
         settings: Settings,
         store: Store,
         training_id: str,
+        threads: int,
         on_progress: Callable[[Progress], None],
         should_stop: Callable[[], bool],
         should_end: Callable[[], bool],
@@ -68,6 +68,7 @@ class Challenge:
         self.settings = settings
         self.store = store
         self.training_id = training_id
+        self.threads = threads
         self.on_progress = on_progress
         self.should_stop = should_stop
         self.should_end = should_end
@@ -150,7 +151,14 @@ class Challenge:
                 return plan_of(job.steps, job.seed, warm=start is not None)
             seconds = self.deadline - reserve - time.monotonic()
             return plan_for(
-                architecture, training_set, pairs, seconds, job.seed, device, warm=start is not None
+                architecture,
+                training_set,
+                pairs,
+                seconds,
+                job.seed,
+                device,
+                warm=start is not None,
+                threads=self.threads,
             )
 
         trained = train(
@@ -163,6 +171,7 @@ class Challenge:
             checkpoint=checkpoint,
             start=start.network if start else None,
             device=device,
+            threads=self.threads,
             on_progress=lambda progress: self.on_progress(
                 replace(progress, seconds_left=progress.seconds_left + reserve)
             ),
@@ -201,8 +210,7 @@ class Challenge:
             decision = replace(decision, reason=f"{decision.reason}; {short}")
         own = {pair.content_sha256 for pair in material.pairs}
         scores = [one for one in challenger.scores if one.content_sha256 in own]
-        threads = torch.get_num_threads()
-        card = card_of(self.settings, job, trained, sorted(heard), scores, decision, threads)
+        card = card_of(self.settings, job, trained, sorted(heard), scores, decision, self.threads)
         write_model(model_folder(self.settings.paths.models, card.id), trained.model, card)
         model = card.record()
         store.add_points(self.training_id, self.unrecorded)

@@ -14,7 +14,7 @@ from torch.autograd.function import once_differentiable
 from fxd.engines.tcn import Architecture
 from fxd.training.kernels import Weights
 from fxd.training.network import Network
-from fxd.training.workspace import Workspace
+from fxd.training.workspace import Threads, Workspace
 
 WIDEST = 32
 """Channels of a layer array that is trained by kernels: PyTorch is good at larger matrices."""
@@ -25,17 +25,19 @@ def covered(architecture: Architecture) -> bool:
     return all(max(array.channels, array.head_size) <= WIDEST for array in architecture.arrays)
 
 
-def network_for(architecture: Architecture, device: torch.device) -> Network:
+def network_for(architecture: Architecture, device: torch.device, threads: int = 1) -> Network:
     """The network that trains fastest there; its weights are zero."""
-    fast = device.type == "cpu" and covered(architecture)
-    return (CompiledNetwork if fast else Network)(architecture).to(device)
+    if device.type == "cpu" and covered(architecture):
+        return CompiledNetwork(architecture, threads)
+    return Network(architecture).to(device)
 
 
 class CompiledNetwork(Network):
-    """`Network`, trained by compiled kernels."""
+    """`Network`, trained by compiled kernels. Their number of threads does not change a bit."""
 
-    def __init__(self, architecture: Architecture) -> None:
+    def __init__(self, architecture: Architecture, threads: int = 1) -> None:
         super().__init__(architecture)
+        self.threads = Threads(threads)
         self.free: list[Workspace] = []
 
     def forward(self, dry: Tensor) -> Tensor:
@@ -50,7 +52,10 @@ class CompiledNetwork(Network):
         fitting = [workspace for workspace in self.free if (workspace.batch, workspace.time) == (batch, time)]
         # What fits no step any more would only lie about.
         self.free = fitting[1:]
-        return fitting[0] if fitting else Workspace(self.architecture, batch, time)
+        return fitting[0] if fitting else self.new(batch, time)
+
+    def new(self, batch: int, time: int) -> Workspace:
+        return Workspace(self.architecture, batch, time, self.threads)
 
     def give_back(self, workspace: Workspace) -> None:
         self.free.append(workspace)

@@ -57,13 +57,15 @@ class Course:
         settings_hash: str,
         device: torch.device,
         on_point: Callable[[CurvePoint], None] = lambda _: None,
+        threads: int = 1,
     ) -> None:
         self.on_point = on_point
         self.architecture = architecture
         self.plan = plan
         self.model_id = model_id
         self.settings_hash = settings_hash
-        self.learner = Learner(architecture, plan.seed, device)
+        self.threads = threads
+        self.learner = Learner(architecture, plan.seed, device, threads)
         self.rng = np.random.default_rng(plan.seed)
         self.step = 0
         self.curve: list[CurvePoint] = []
@@ -155,7 +157,7 @@ class Course:
             self.learner.restore(saved.learner)
         except (KeyError, RuntimeError, ValueError) as error:
             logger.warning("training starts from the beginning: the checkpoint does not fit: {!r}", error)
-            self.learner = Learner(self.architecture, self.plan.seed, self.learner.device)
+            self.learner = Learner(self.architecture, self.plan.seed, self.learner.device, self.threads)
             return False
         self.rng.bit_generator.state = saved.random_state
         self.step, self.recent = saved.step, saved.recent

@@ -72,9 +72,9 @@ class Learner:
     a ratio for each segment by itself quiet ones counted as much, and 600 steps reached 6 dB less.
     """
 
-    def __init__(self, architecture: Architecture, seed: int, device: torch.device) -> None:
+    def __init__(self, architecture: Architecture, seed: int, device: torch.device, threads: int = 1) -> None:
         self.device = device
-        self.network = network_for(architecture, device)
+        self.network = network_for(architecture, device, threads)
         self.network.initialise(seed)
         self.optimizer = Soap(self.network.parameters(), lr=0.0)
         self.targets = np.zeros(2)

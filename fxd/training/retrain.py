@@ -20,12 +20,14 @@ from uuid import uuid4
 from loguru import logger
 
 from fxd.config import Settings
+from fxd.cores import usable_cores
 from fxd.store.records import Training
 from fxd.store.store import Store
 from fxd.training.challenge import Challenge, Retrained, Stopped
 from fxd.training.job import drop_job, job_folder, read_job
 from fxd.training.lock import AlreadyTraining, training_lock
 from fxd.training.models import model_folder, remove_leftovers
+from fxd.training.plan import BATCH
 from fxd.training.pool import NothingToLearn
 from fxd.training.preparation import warm_up
 from fxd.training.progress import Progress
@@ -67,7 +69,10 @@ def retrain(
 
         try:
             warm_up(settings)  # before the budget begins
-            result = Challenge(settings, store, training.id, show, should_stop, should_end, steps).run()
+            threads = threads_for(trigger)
+            result = Challenge(
+                settings, store, training.id, threads, show, should_stop, should_end, steps
+            ).run()
         except Stopped as stop:
             result = Retrained("stopped", f"{stop}; {goes_on(steps)}")
         except OSError as error:
@@ -83,6 +88,11 @@ def retrain(
             drop_job(job_folder(settings.paths.db))
         logger.info("retraining: {}, {}", result.state, result.reason)
         return result
+
+
+def threads_for(trigger: Literal["schedule", "command"]) -> int:
+    """A core for each segment of a batch where somebody waits; one beside a daemon that has files to process."""
+    return min(len(usable_cores()), BATCH) if trigger == "command" else 1
 
 
 def told(error: OSError) -> str:

@@ -84,8 +84,10 @@ def prepare(architecture: Architecture, device: str = "auto") -> None:
                 learner.step(dry, np.zeros((1, 1), np.float32), 0.0)
 
 
-def how(learner: Learner) -> str:
-    return "in compiled kernels" if learner.compiled else f"in PyTorch on {learner.device.type}"
+def how(learner: Learner, threads: int) -> str:
+    if learner.compiled:
+        return f"in compiled kernels on {threads} thread{'s' if threads > 1 else ''}"
+    return f"in PyTorch on {learner.device.type}"
 
 
 def plan_for(
@@ -96,20 +98,21 @@ def plan_for(
     seed: int = 0,
     device: str = "auto",
     warm: bool = False,
+    threads: int = 1,
 ) -> Plan:
     """The plan for a training that begins now and ends within `seconds`, validations and measuring included.
 
-    `warm` says that it will start from a model: then it learns in smaller steps.
+    `warm` says that it will start from a model: then it learns in smaller steps. `threads` are for it as well.
     """
     began = time.monotonic()
     with one_thread():
-        costs = measure(architecture, segments, validation, choose_device(device))
+        costs = measure(architecture, segments, validation, choose_device(device), threads)
     return plan_within(seconds - (time.monotonic() - began), costs, seed, warm)
 
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Keep PyTorch to one thread.
+    """Keep PyTorch to one thread; the compiled kernels have their own.
 
     Tensors are so small here that a second one brings a third at best; and where another process wants its
     core, both wait for each other in every operation, and a step takes eight times as long.
@@ -123,7 +126,11 @@ def one_thread() -> Iterator[None]:
 
 
 def measure(
-    architecture: Architecture, segments: Segments, validation: Sequence[ValidationPair], device: torch.device
+    architecture: Architecture,
+    segments: Segments,
+    validation: Sequence[ValidationPair],
+    device: torch.device,
+    threads: int,
 ) -> Costs:
     """What a step and a validation take here when nothing disturbs them; this takes a second or two itself.
 
@@ -131,7 +138,7 @@ def measure(
     leaves time unused.
     """
     shape = Plan(steps=1, validate_every=1)
-    learner, rng = Learner(architecture, 0, device), np.random.default_rng(0)
+    learner, rng = Learner(architecture, 0, device, threads), np.random.default_rng(0)
 
     def learn() -> None:
         for _ in range(ROUND_STEPS):
@@ -185,6 +192,7 @@ def train(
     checkpoint: Path,
     start: TcnModel | None = None,
     device: str = "auto",
+    threads: int = 1,
     on_progress: Callable[[Progress], None] = lambda _: None,
     on_point: Callable[[CurvePoint], None] = lambda _: None,
     should_stop: Callable[[], bool] = lambda: False,
@@ -197,6 +205,7 @@ def train(
     Without a validation the last weights are taken, and the score is nan. `on_point` is told every point of the
     learning curve, those of before an interruption again. `should_stop` interrupts it, so that it is gone on
     with later; `should_end` ends it, and the weights that it has come to are judged too.
+    `threads` are for the compiled kernels; they change nothing but the speed.
     Raises TrainingFailed where the network broke, ValueError where `start` has another architecture.
     """
     course = Course(
@@ -206,8 +215,9 @@ def train(
         settings_hash=settings_hash,
         device=choose_device(device),
         on_point=on_point,
+        threads=threads,
     )
-    logger.info("training runs {}", how(course.learner))
+    logger.info("training runs {}", how(course.learner, threads))
     with one_thread():
         saved = usable_checkpoint(checkpoint)
         if (saved is None or not course.restore(saved)) and start is not None:

@@ -3,8 +3,10 @@
 The forward pass leaves 2 * channels numbers a layer and frame: too much memory to ask for anew at every step.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from typing import Any
 
 import numpy as np
 
@@ -16,6 +18,22 @@ from fxd.vectors.memory import CACHE_LINE, aligned
 
 forward_of = cache(forward_kernel)
 backward_of = cache(backward_kernel)
+
+
+class Threads:
+    """Runs a kernel on the segments of a batch side by side: the first share here, every other in a thread."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self.pool = ThreadPoolExecutor(count - 1, "training") if count > 1 else None
+
+    def run(self, kernel: Callable[..., None], batch: int, *arguments: Any) -> None:
+        """Call the kernel with `arguments` and the first segment of a share and the one after its last."""
+        shares = [(batch * i // self.count, batch * (i + 1) // self.count) for i in range(self.count)]
+        others = [self.pool.submit(kernel, *arguments, *share) for share in shares[1:]] if self.pool else []
+        kernel(*arguments, *shares[0])
+        for other in others:
+            other.result()
 
 
 class ArrayMemory:
@@ -59,7 +77,8 @@ class Workspace:
         0 0 0 0 | context | wet | 0 0 0 0
     """
 
-    def __init__(self, architecture: Architecture, batch: int, time: int) -> None:
+    def __init__(self, architecture: Architecture, batch: int, time: int, threads: Threads) -> None:
+        self.threads = threads
         self.batch = batch
         self.time = time
         self.head_scale = np.float32(architecture.head_scale)
@@ -89,9 +108,9 @@ class Workspace:
         for index, (memory, own) in enumerate(zip(self.arrays, weights, strict=True)):
             memory.kept.total[..., live] = self.arrays[index - 1].kept.heads[..., live] if index else 0
             transposed = Weights(*(np.ascontiguousarray(matrices.swapaxes(1, 2)) for matrices in own))
-            forward_of(memory.form)(
+            self.threads.run(
+                forward_of(memory.form), self.batch,
                 transposed, self.source(index), self.dry, memory.kept, memory.span, not memory.last,
-                0, self.batch,
             )  # fmt: skip
         return memory.kept.heads[:, 0, self.wet] * self.head_scale
 
@@ -107,9 +126,9 @@ class Workspace:
             memory = self.arrays[index]
             d_source = self.arrays[index - 1].d_x if index else aligned(0, 0, 0)
             back = Back(d_heads, memory.d_total, memory.d_x, d_source, memory.sums)
-            backward_of(memory.form)(
+            self.threads.run(
+                backward_of(memory.form), self.batch,
                 weights[index], self.source(index), self.dry, memory.kept, back, memory.span, not memory.last,
-                0, self.batch,
             )  # fmt: skip
             gradients[:0] = memory.gradients()
             d_heads = memory.d_total

@@ -107,6 +107,18 @@ def test_the_same_step_gives_the_same_bits_whatever_ran_before() -> None:
     assert all(torch.equal(gradients[name], gradients_again[name]) for name in gradients)
 
 
+@pytest.mark.parametrize("threads", [2, 3])
+def test_the_number_of_threads_does_not_change_a_bit(threads: int) -> None:
+    one, several = CompiledNetwork(ONE), CompiledNetwork(ONE, threads)
+    for network in (one, several):
+        network.initialise(0)
+    dry = noise(ONE, 300, batch=5)
+    wet, gradients = pass_through(one, dry)
+    wet_too, gradients_too = pass_through(several, dry)
+    assert torch.equal(wet, wet_too)
+    assert all(torch.equal(gradients[name], gradients_too[name]) for name in gradients)
+
+
 def test_two_forward_passes_before_a_backward_pass_do_not_disturb_each_other() -> None:
     compiled, plain = networks(ONE)
     first, second = noise(ONE, 200), noise(ONE, 200).flip(-1)
