@@ -53,6 +53,14 @@ class Soap(torch.optim.Optimizer):
                     self.update(parameter, parameter.grad, self.state[parameter], group["lr"])
         self.step_count += 1
 
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """As PyTorch's, which takes longer: it prepares for a profiler and for gradients that stay."""
+        if not set_to_none:
+            raise ValueError("this optimiser drops gradients, it does not fill them with zeros")
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                parameter.grad = None
+
     def update(self, parameter: Tensor, gradient: Tensor, state: dict[str, Tensor], lr: float) -> None:
         if not state:
             state |= self.first_state(gradient)

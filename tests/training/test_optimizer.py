@@ -109,3 +109,8 @@ def test_the_compiled_bases_stay_orthogonal_where_gradients_have_few_directions(
 def test_a_closure_is_refused() -> None:
     with pytest.raises(ValueError, match="from the gradients that are there"):
         Soap([nn.Parameter(torch.ones(1, 1, 1))], lr=0.1).step(lambda: 0.0)  # type: ignore[arg-type]
+
+
+def test_gradients_filled_with_zeros_are_refused() -> None:
+    with pytest.raises(ValueError, match="drops gradients"):
+        Soap([nn.Parameter(torch.ones(1, 1, 1))], lr=0.1).zero_grad(set_to_none=False)
