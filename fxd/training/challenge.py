@@ -19,6 +19,7 @@ from fxd.training.champion import Champion, NoChampion, load_champion
 from fxd.training.contest import Material, Player, contest, judged
 from fxd.training.dataset import trim_dataset
 from fxd.training.job import CHECKPOINT_NAME, Job, job_folder, take_up
+from fxd.training.mixture import Mixture
 from fxd.training.models import model_folder, new_model_id, write_model
 from fxd.training.pairs import PairSource
 from fxd.training.plan import Plan, plan_of
@@ -88,7 +89,7 @@ class Challenge:
         examples = self.store.contents()
         start = self.start()
         heard = frozenset(start.card.trained_on if start else ())
-        training_set = TrainingSet(examples, source, settings.training.seed, heard)
+        mixture = Mixture(examples, source, settings.training.seed, heard)
         self.check("asked to stop while it loaded")
         pairs = validation_pairs(examples, source)
         self.check("asked to stop while it loaded")
@@ -98,8 +99,8 @@ class Challenge:
                 "there is no validation sound to judge a new model by; about one "
                 "processed file in five is for that, so more files are needed" + without(source.skipped),
             )
-        job = self.take_up(training_set, start)
-        trained = self.train(job, training_set, pairs, start)
+        job = self.take_up(mixture.recordings, start)
+        trained = self.train(job, mixture, pairs, start)
         sample_rates = {example.content_sha256: example.sample_rate for example in examples}
         material = Material(pairs, sample_rates, partial(factory_pairs, source))
         result = self.conclude(job, trained, material, start)
@@ -121,7 +122,7 @@ class Challenge:
             return champion
         return None
 
-    def take_up(self, training_set: TrainingSet, start: Champion | None) -> Job:
+    def take_up(self, recordings: TrainingSet, start: Champion | None) -> Job:
         settings = self.settings
         wanted = Job(
             training_id=self.training_id,
@@ -131,14 +132,14 @@ class Challenge:
             seed=settings.training.seed,
             max_minutes=settings.training.max_minutes,
             parent=start.card.id if start else None,
-            contents=tuple(training_set.contents),
+            contents=tuple(recordings.contents),
             steps=self.steps,
         )
-        seconds = {e.content_sha256: e.frames / e.sample_rate for e in training_set.examples}
+        seconds = {e.content_sha256: e.frames / e.sample_rate for e in recordings.examples}
         return take_up(self.folder, wanted, seconds)
 
     def train(
-        self, job: Job, training_set: TrainingSet, pairs: Sequence[ValidationPair], start: Champion | None
+        self, job: Job, mixture: Mixture, pairs: Sequence[ValidationPair], start: Champion | None
     ) -> Trained:
         architecture, device = PRESETS[job.preset], self.settings.tcn.device
         checkpoint = self.folder / CHECKPOINT_NAME
@@ -152,7 +153,7 @@ class Challenge:
             seconds = self.deadline - reserve - time.monotonic()
             return plan_for(
                 architecture,
-                training_set,
+                mixture,
                 pairs,
                 seconds,
                 job.seed,
@@ -163,7 +164,7 @@ class Challenge:
 
         trained = train(
             architecture,
-            training_set,
+            mixture,
             pairs,
             saved_plan(checkpoint) or plan(),
             model_id=job.model_id,

@@ -92,8 +92,8 @@ class Learner:
         """
         target = torch.from_numpy(wet).to(self.device)
         estimate = self.network(torch.from_numpy(dry).to(self.device)[:, None])[:, 0]
-        error = (estimate - target).square().sum()
-        energy = Energy(float(error.detach()), float(target.square().sum()))
+        error = estimate - target
+        energy = Energy(float(error.detach().square().sum()), float(target.square().sum()))
         if not math.isfinite(sum(energy)):
             raise TrainingFailed(
                 f"the error of a batch became {energy.error:g}, its target has {energy.target:g}"
@@ -101,10 +101,15 @@ class Learner:
         self.targets += energy.target, wet.size
         mean = self.targets[0] / self.targets[1] or 1.0
         self.optimizer.zero_grad()
-        (error / (mean * wet.size)).backward()
+        loss = self.loss(error, target) / mean
+        loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.param_groups[0]["lr"] = learning_rate
         self.optimizer.step()
         return energy
+
+    def loss(self, error: Tensor, target: Tensor) -> Tensor:  # noqa: ARG002
+        """What is made small, before it is divided by the mean energy of the targets; both [batch, frames]."""
+        return error.square().mean()
 
     def state(self) -> Tensors:
         """All that a step depends on and changes, as copies."""

@@ -80,8 +80,13 @@ class TrainingSet:
         )
         """Of the rota, up to the end of the pool."""
         self.rota: Iterator[Turn] = iter(())
+        seconds = np.array([mono_seconds(example) for example in self.examples])
+        self.share = (
+            seconds / (seconds.sum() or 1) if self.fits else shares(self.examples, heard, pool_seconds)
+        )
+        """Of each sound among all that is heard."""
         if not self.fits:
-            self.rota = rota(self.examples, shares(self.examples, heard, pool_seconds), seed)
+            self.rota = rota(self.examples, self.share, seed)
         self.window = range(0)
         """The turns that are in the pool."""
         self.loaded: dict[int, list[Piece]] = {}

@@ -1,0 +1,151 @@
+"""What a training hears: recordings, variations of them, and probe signals."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from fxd.config import Settings
+from fxd.engines.engine import Array, render
+from fxd.engines.tcn import MODEL_SAMPLE_RATE
+from fxd.store.records import Example
+from fxd.training.mixture import Mixture
+from fxd.training.pairs import PairSource
+from fxd.training.pool import NothingToLearn
+from fxd.training.renewal import HEARD_TIMES, SOUND_SECONDS, SOUNDS, Renewed
+from fxd.training.scenes import KINDS, PEAK, Scenes
+from fxd.training.variations import Variations
+
+AddSound = Callable[..., Example]
+
+FRAMES, CONTEXT = 1024, 2048
+SECOND = {"batch": 4, "frames": MODEL_SAMPLE_RATE // 4, "context": 0}
+
+
+@pytest.fixture
+def source(settings: Settings) -> PairSource:
+    return PairSource(settings.dataset, settings.saturator)
+
+
+@pytest.fixture
+def examples(add_sound: AddSound) -> list[Example]:
+    """A low and a high tone, for training."""
+    time = np.arange(5 * MODEL_SAMPLE_RATE) / MODEL_SAMPLE_RATE
+    added = [add_sound((0.3 * np.sin(2 * np.pi * hz * time)).astype(np.float32)) for hz in (110, 3000)]
+    return [replace(example, subset="training") for example in added]
+
+
+def renewed(source: PairSource) -> Renewed:
+    return Renewed(Scenes(0), source.saturator)
+
+
+def is_true_pair(source: PairSource, dry: Array, wet: Array) -> bool:
+    rendered = render(source.saturator, dry[None], MODEL_SAMPLE_RATE)[0]
+    return np.allclose(rendered[-len(wet) :], wet, atol=2e-3)
+
+
+def test_every_segment_is_a_true_pair(examples: list[Example], source: PairSource) -> None:
+    mixture = Mixture(examples, source, 0)
+    # Enough context for the saturator to forget what was before it.
+    dry, wet = mixture.sample(np.random.default_rng(0), 16, FRAMES, 24_000, step=0)
+    assert all(is_true_pair(source, *pair) for pair in zip(dry, wet, strict=True))
+
+
+def test_a_batch_holds_recordings_variations_and_probes(examples: list[Example], source: PairSource) -> None:
+    mixture = Mixture(examples, source, 0)
+    parts = mixture.parts(4)
+    assert [count for _, count in parts] == [1, 1, 2]
+    assert [count for _, count in mixture.parts(1)] == [1]
+    dry, wet = mixture.sample(np.random.default_rng(0), 4, FRAMES, CONTEXT, step=0)
+    assert (dry.shape, wet.shape) == ((4, CONTEXT + FRAMES), (4, FRAMES))
+    assert (dry.dtype, wet.dtype) == (np.float32, np.float32)
+
+
+def test_scenes_reach_where_recordings_do_not() -> None:
+    make = Scenes(0)
+    spectra = [np.abs(np.fft.rfft(make(number, 2 * MODEL_SAMPLE_RATE))) ** 2 for number in range(40)]
+    hz = np.fft.rfftfreq(2 * MODEL_SAMPLE_RATE, 1 / MODEL_SAMPLE_RATE)
+    treble = [spectrum[hz > 6000].sum() / spectrum.sum() for spectrum in spectra]
+    bass = [spectrum[hz < 60].sum() / spectrum.sum() for spectrum in spectra]
+    assert sum(share > 0.5 for share in treble) >= 4
+    assert sum(share > 0.5 for share in bass) >= 2
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("frames", [64, 1500, 48_000])
+def test_a_kind_of_scene_has_its_length_and_a_peak_of_one(kind: Callable[..., Array], frames: int) -> None:
+    for seed in range(10):
+        sound = kind(np.random.default_rng(seed), frames)
+        assert sound.shape == (frames,)
+        assert np.abs(sound).max() == pytest.approx(1) or not sound.any()
+        assert np.isfinite(sound).all()
+
+
+def test_scenes_and_variations_keep_their_peak_and_follow_from_seed_and_number(
+    examples: list[Example], source: PairSource
+) -> None:
+    frames = 2 * MODEL_SAMPLE_RATE
+    for make in (Scenes(0), Variations(examples, np.array([0.5, 0.5]), source, 0)):
+        sounds = [make(number, frames) for number in range(12)]
+        assert all(np.abs(sound).max() <= PEAK * 1.0001 for sound in sounds)
+        assert all(len(sound) == frames for sound in sounds)
+        np.testing.assert_array_equal(sounds[3], make(3, frames))
+        assert not np.array_equal(sounds[3], sounds[4])
+    assert not np.array_equal(Scenes(0)(3, frames), Scenes(1)(3, frames))
+
+
+def test_a_variation_is_made_of_the_recordings(examples: list[Example], source: PairSource) -> None:
+    make = Variations(examples, np.array([0.0, 1.0]), source, 0)
+    hz = np.fft.rfftfreq(MODEL_SAMPLE_RATE, 1 / MODEL_SAMPLE_RATE)
+    loudest = [hz[np.argmax(np.abs(np.fft.rfft(make(number, MODEL_SAMPLE_RATE))))] for number in range(20)]
+    assert all(3000 * 0.55 < tone < 3000 * 1.75 for tone in loudest)
+    assert max(loudest) > 3500
+    assert min(loudest) < 2500
+
+
+def test_a_missing_recording_has_no_variations(examples: list[Example], source: PairSource) -> None:
+    (source.dataset / examples[0].path).unlink()
+    make = Variations(examples, np.array([0.5, 0.5]), source, 0)
+    assert all(make(number, 4800).any() for number in range(8))
+    (source.dataset / examples[1].path).unlink()
+    source.skipped.clear()
+    assert not Variations(examples, np.array([0.5, 0.5]), source, 0)(0, 4800).any()
+
+
+def test_sounds_come_and_go_as_they_are_heard(source: PairSource) -> None:
+    pool = renewed(source)
+    first = pool.window
+    assert len(first) == SOUNDS
+    heard = HEARD_TIMES * SOUND_SECONDS * 3
+    pool.sample(np.random.default_rng(0), **SECOND, step=heard)
+    assert pool.window == range(first.start + 3, first.stop + 3)
+    assert pool.made == SOUNDS + 3
+
+
+def test_what_is_drawn_depends_on_the_step_and_the_generator_alone(
+    examples: list[Example], source: PairSource
+) -> None:
+    uninterrupted = Mixture(examples, source, 0)
+    for step in range(0, 400, 40):
+        uninterrupted.sample(np.random.default_rng(step), **SECOND, step=step)
+    expected = uninterrupted.sample(np.random.default_rng(1), **SECOND, step=400)
+    resumed = Mixture(examples, source, 0).sample(np.random.default_rng(1), **SECOND, step=400)
+    for one, other in zip(expected, resumed, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_upkeep_counts_what_is_made_anew(examples: list[Example], source: PairSource) -> None:
+    mixture = Mixture(examples, source, 0)
+    made = (mixture.probes, mixture.variations)
+    assert all(pool.upkeep_seconds(MODEL_SAMPLE_RATE) > 0 for pool in made)
+    minute = mixture.upkeep_seconds(60 * MODEL_SAMPLE_RATE)
+    assert minute == pytest.approx(30 * made[0].upkeep_seconds(48_000) + 15 * made[1].upkeep_seconds(48_000))
+
+
+def test_probes_alone_are_no_training_set(source: PairSource, add_sound: AddSound) -> None:
+    with pytest.raises(NothingToLearn, match="empty"):
+        Mixture([], source, 0)
+    silence = replace(add_sound(np.zeros(MODEL_SAMPLE_RATE, np.float32)), subset="training")
+    with pytest.raises(NothingToLearn, match="silence"):
+        Mixture([silence], source, 0)
