@@ -1,0 +1,140 @@
+"""What each choice of the recipe brings: one change at a time, at equal time.
+
+    python -m experiments.ablation --seconds 60 --elsewhere /usr/share/hydrogen --into ablation.jsonl
+    python -m experiments.ablation --table ablation.jsonl
+
+Every variant trains on two thirds of the clips for so many seconds of processor time, so that a machine that is
+shared disturbs none; three seeds each. The last third and, with `--elsewhere`, the sounds of a folder judge. What
+was measured is written line by line, and an ablation that was interrupted goes on.
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from statistics import mean
+
+import numpy as np
+import torch
+
+from experiments.material import Pairs, examples, judge, one_third, pairs_of, sounds, source, two_thirds
+from experiments.variants import VARIANTS, Chosen, Variant, WatchedLearner
+from fxd.engines.engine import Array
+from fxd.engines.tcn import PRESETS, TcnModel
+from fxd.training.mixture import Mixture
+from fxd.training.trainer import one_thread
+
+SEEDS = (0, 1, 2)
+RECIPE = "the recipe"
+
+
+class Average:
+    """The mean of weights that are added one after the other."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.weights: dict[str, Array] = {}
+
+    def add(self, weights: dict[str, Array]) -> None:
+        self.count += 1
+        for name, tensor in weights.items():
+            before = self.weights.get(name, np.zeros_like(tensor))
+            self.weights[name] = before + (tensor - before) / np.float32(self.count)
+
+
+def trained(variant: Variant, preset: str, third: int, seconds: float, seed: int) -> tuple[TcnModel, int]:
+    """The network after so many seconds of processor time, and the steps that it took."""
+    architecture = variant.architecture(PRESETS[preset])
+    mixture = Mixture(examples(two_thirds(third)), source(), seed)
+    mixture.shares = (variant.variations, variant.probes)
+    segments = Chosen(mixture, variant.louder, variant.harder)
+    learner = variant.learner(architecture, seed, torch.device("cpu"))
+    parameters = list(learner.network.parameters())
+    learner.optimizer = variant.optimizer(parameters)  # type: ignore[assignment]
+    with torch.no_grad():
+        for parameter in parameters:
+            parameter.mul_(variant.scale)
+    rng, context = np.random.default_rng(seed), architecture.receptive_field - 1
+    average = Average()
+    step, share, began = 0, 0.0, time.process_time()
+    while share < 1:
+        dry, wet = segments.sample(rng, variant.batch, variant.frames, context, step)
+        learner.step(dry, wet, variant.learning_rate * variant.schedule(share))
+        if isinstance(learner, WatchedLearner):
+            segments.learned(dry, wet, learner.errors)
+        step += 1
+        share = (time.process_time() - began) / seconds
+        if share > 1 - variant.averaged:
+            average.add(learner.network.weights())
+    weights = average.weights if average.count else learner.network.weights()
+    return TcnModel("experiment", architecture, "", weights), step
+
+
+def figures(scores: Iterable[float]) -> tuple[float, float]:
+    """The median, and what one in ten lies above."""
+    values = np.array(list(scores))
+    return float(np.median(values)), float(np.percentile(values, 90))
+
+
+def measured(name: str, options: argparse.Namespace, seed: int, elsewhere: Pairs) -> dict[str, object]:
+    model, steps = trained(VARIANTS[name], options.preset, options.third, options.seconds, seed)
+    facts: dict[str, object] = {"variant": name, "seed": seed, "steps": steps}
+    facts["held out"] = list(judge(model, pairs_of(one_third(options.third))).values())
+    facts["elsewhere"] = list(judge(model, elsewhere).values())
+    return facts
+
+
+def print_table(lines: list[dict[str, object]]) -> None:
+    """In Markdown: means over the seeds, the best variant elsewhere first."""
+    rows = []
+    for name in dict.fromkeys(str(line["variant"]) for line in lines):
+        own = [line for line in lines if line["variant"] == name]
+        held = [figures(line["held out"]) for line in own]  # type: ignore[arg-type]
+        far = [figures(line["elsewhere"]) for line in own]  # type: ignore[arg-type]
+        columns = [mean(pair[index] for pair in group) for group in (held, far) for index in (0, 1)]
+        spread = max(pair[0] for pair in far) - min(pair[0] for pair in far)
+        rows.append(
+            (columns[2] + columns[3], name, mean(int(str(line["steps"])) for line in own), columns, spread)
+        )
+    print(
+        "| variant | steps | held out: median | worst tenth | elsewhere: median | worst tenth | seeds differ by |"
+    )
+    print("|---|---|---|---|---|---|---|")
+    for _, name, steps, columns, spread in sorted(rows):
+        cells = " | ".join(f"{column:.1f}" for column in columns)
+        print(f"| {name} | {steps:,.0f} | {cells} | {spread:.1f} |")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--preset", choices=PRESETS, default="compact")
+    parser.add_argument("--third", type=int, choices=(0, 1, 2), default=2)
+    parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--variants", nargs="+", choices=VARIANTS, default=list(VARIANTS))
+    parser.add_argument("--elsewhere", type=Path, help="a folder of other sounds that judge")
+    parser.add_argument("--count", type=int, default=60, help="how many of them (60)")
+    parser.add_argument("--into", type=Path, default=Path("ablation.jsonl"))
+    parser.add_argument("--table", type=Path, help="print what was measured as a table, and measure nothing")
+    options = parser.parse_args()
+    path = options.table or options.into
+    lines = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    if options.table:
+        print_table(lines)
+        return
+    done = {(line["variant"], line["seed"]) for line in lines}
+    elsewhere = pairs_of(sounds(options.elsewhere, options.count)) if options.elsewhere else {}
+    with one_thread():
+        for seed in SEEDS:
+            for name in options.variants:
+                if (name, seed) not in done:
+                    facts = measured(name, options, seed, elsewhere)
+                    with path.open("a") as file:
+                        print(json.dumps(facts), file=file)
+                    print(name, seed, facts["steps"], flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,207 @@
+"""Other ways to train than the product's, one change each: what the recipe was chosen from."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from math import cos, pi
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from fxd.engines.engine import Array
+from fxd.engines.tcn import Architecture, LayerArray, powers_of_two
+from fxd.training import mixture
+from fxd.training.learner import Learner
+from fxd.training.optimizer import Soap
+from fxd.training.plan import BATCH, FRAMES, LEARNING_RATE
+
+Optimizer = Callable[[list[nn.Parameter]], torch.optim.Optimizer]
+Schedule = Callable[[float], float]
+"""The share of the full learning rate at a share of the time."""
+
+
+@dataclass(frozen=True)
+class Variant:
+    """The recipe, and what is different."""
+
+    learning_rate: float = LEARNING_RATE
+    schedule: Schedule = lambda share: (1 + cos(pi * share)) / 2
+    batch: int = BATCH
+    frames: int = FRAMES
+    probes: float = mixture.PROBE_SHARE
+    variations: float = mixture.VARIATION_SHARE
+    optimizer: Optimizer = lambda parameters: Soap(parameters, lr=0.0)
+    learner: type[Learner] = Learner
+    averaged: float = 0.0
+    """Of the weights, over this share of the time at the end."""
+    scale: float = 1.0
+    """Of the initial weights."""
+    architecture: Callable[[Architecture], Architecture] = lambda architecture: architecture
+    louder: bool = False
+    """The louder one of two segments is taken."""
+    harder: bool = False
+    """A quarter of the segments are those of the last 200 on which the error was largest."""
+
+
+class NormalisedLearner(Learner):
+    """Each segment's error over its own energy, not below a hundredth of the mean."""
+
+    def loss(self, error: Tensor, target: Tensor) -> Tensor:
+        mean = self.targets[0] / self.targets[1]
+        energy = target.square().mean(dim=1).clamp(min=0.01 * mean)
+        ratio: Tensor = error.square().mean(dim=1) / energy
+        return float(mean) * ratio.mean()
+
+
+class TrebleLearner(Learner):
+    """The energy of the error and three times that of its first difference: +10 dB at 12 kHz, nothing below 4."""
+
+    def loss(self, error: Tensor, target: Tensor) -> Tensor:
+        return super().loss(error, target) + 3 * error.diff(dim=1).square().mean()
+
+
+class SpectralLearner(Learner):
+    """The energy of the error, and the distance of the magnitudes of its short-time spectra."""
+
+    def loss(self, error: Tensor, target: Tensor) -> Tensor:
+        window = torch.hann_window(256)
+        spectra = [
+            torch.stft(x, 256, 64, window=window, return_complex=True).abs() for x in (error + target, target)
+        ]
+        distance = (spectra[0] - spectra[1]).square().mean() / 256
+        return super().loss(error, target) + 0.1 * distance
+
+
+class Muon(torch.optim.Optimizer):
+    """Momentum made orthogonal by five Newton-Schulz iterations, for stacks of matrices.
+
+    Source: Jordan et al., "Muon: An optimizer for hidden layers in neural networks", 2024,
+    https://kellerjordan.github.io/posts/muon/.
+    """
+
+    def __init__(self, parameters: Iterable[nn.Parameter], momentum: float = 0.95) -> None:
+        super().__init__(parameters, {"lr": 0.0})
+        self.momentum = momentum
+
+    @torch.no_grad()
+    def step(self, closure: None = None) -> None:  # type: ignore[override]
+        assert closure is None
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                state = self.state[parameter]
+                mean = state.setdefault("mean", torch.zeros_like(parameter))
+                mean.lerp_(parameter.grad, 1 - self.momentum)
+                direction = orthogonal(parameter.grad.lerp(mean, self.momentum))
+                parameter.sub_(direction, alpha=group["lr"] * 0.2 * max(parameter.shape[-2:]) ** 0.5)
+
+
+def orthogonal(matrices: Tensor) -> Tensor:
+    a, b, c = 3.4445, -4.7750, 2.0315
+    x = matrices / (matrices.norm(dim=(-2, -1), keepdim=True) + 1e-12)
+    flat = x.shape[-2] > x.shape[-1]
+    x = x.mT if flat else x
+    for _ in range(5):
+        square = x @ x.mT
+        x = a * x + (b * square + c * square @ square) @ x
+    result: Tensor = x.mT if flat else x
+    return result
+
+
+class Chosen:
+    """Segments of which some are preferred: `Segments` for a training that is not resumed."""
+
+    def __init__(self, segments: mixture.Mixture, louder: bool, harder: bool) -> None:
+        self.segments = segments
+        self.louder = louder
+        self.harder = harder
+        self.kept: list[tuple[float, Array, Array]] = []
+
+    def sample(
+        self, rng: np.random.Generator, batch: int, frames: int, context: int, step: int
+    ) -> tuple[Array, Array]:
+        dry, wet = self.segments.sample(rng, batch, frames, context, step)
+        if self.louder:
+            other_dry, other_wet = self.segments.sample(rng, batch, frames, context, step)
+            quieter = np.square(wet).sum(axis=1) < np.square(other_wet).sum(axis=1)
+            dry, wet = (np.where(quieter[:, None], b, a) for a, b in ((dry, other_dry), (wet, other_wet)))
+        if self.harder and len(self.kept) == 200:
+            hardest = sorted(self.kept, key=lambda one: -one[0])[: max(1, batch * 10)]
+            for index in range(max(1, batch // 4)):
+                _, dry[index], wet[index] = hardest[rng.integers(len(hardest))]
+        return dry, wet
+
+    def learned(self, dry: Array, wet: Array, error: Array) -> None:
+        """What the error was, [batch, frames]."""
+        ratio = np.square(error).sum(axis=1) / (np.square(wet).sum(axis=1) + 1e-3)
+        self.kept = [*self.kept, *zip(ratio.tolist(), dry.copy(), wet.copy(), strict=True)][-200:]
+
+
+class WatchedLearner(Learner):
+    """Tells the error of every segment."""
+
+    errors: Array
+
+    def loss(self, error: Tensor, target: Tensor) -> Tensor:
+        self.errors = error.detach().numpy()
+        return super().loss(error, target)
+
+
+def with_dilations(*dilations: int) -> Callable[[Architecture], Architecture]:
+    """The same single array with other dilations."""
+    return lambda a: replace(a, arrays=(replace(a.arrays[0], dilations=dilations),))
+
+
+def two_widths(architecture: Architecture) -> Architecture:
+    """Twelve channels for what is near, four for what is far."""
+    near, far = (1, 1, 2, 1, 2, 4, 8, 16), (32, 64, 128, 256, 512, 512)
+    return replace(
+        architecture,
+        arrays=(
+            LayerArray(1, 12, 4, head_bias=False, dilations=near),
+            LayerArray(12, 4, 1, head_bias=True, dilations=far),
+        ),
+    )
+
+
+def adam(parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
+    return torch.optim.Adam(parameters, lr=0.0, fused=True)
+
+
+def decaying(share: float) -> float:
+    return float(10 ** (-2.5 * share))
+
+
+def trapezoid(share: float) -> float:
+    return min(1.0, 2 * (1 - share))
+
+
+VARIANTS: Mapping[str, Variant] = {
+    "the recipe": Variant(),
+    "Adam, 4e-3": Variant(optimizer=adam, learning_rate=4e-3),
+    "Adam, 1e-2": Variant(optimizer=adam),
+    "Muon, 1e-2": Variant(optimizer=Muon),
+    "Muon, 3e-2": Variant(optimizer=Muon, learning_rate=3e-2),
+    "learning rate 5e-3": Variant(learning_rate=5e-3),
+    "learning rate 2e-2": Variant(learning_rate=2e-2),
+    "learning rate falls as a line in the second half": Variant(schedule=trapezoid),
+    "learning rate falls exponentially, by 50 dB": Variant(schedule=decaying),
+    "8 x 512 frames": Variant(batch=8, frames=512),
+    "2 x 2,048 frames": Variant(batch=2, frames=2048),
+    "1 x 4,096 frames": Variant(batch=1, frames=4096),
+    "4 x 4,096 frames": Variant(frames=4096),
+    "4 x 16,384 frames": Variant(frames=16384),
+    "loss: every segment over its own energy": Variant(learner=NormalisedLearner),
+    "loss: treble weighted": Variant(learner=TrebleLearner),
+    "loss: spectral term": Variant(learner=SpectralLearner),
+    "the louder one of two segments": Variant(louder=True),
+    "hard segments oftener": Variant(harder=True, learner=WatchedLearner),
+    "recordings alone": Variant(probes=0, variations=0),
+    "no probes": Variant(probes=0, variations=0.5),
+    "no variations": Variant(variations=0),
+    "a quarter of probes": Variant(probes=0.25),
+    "weights averaged over the last tenth": Variant(averaged=0.1),
+    "initial weights halved": Variant(scale=0.5),
+    "head scale 1": Variant(architecture=lambda a: replace(a, head_scale=1.0)),
+    "shape: dilations 1 to 512, then 1": Variant(architecture=with_dilations(*powers_of_two(1, 512), 1)),
+    "shape: 12 channels near, 4 far": Variant(architecture=two_widths),
+}
