@@ -12,7 +12,7 @@ help:
 	@echo "make test         run the test suite"
 	@echo "make check        linter, formatter and type checker"
 	@echo "make bench-table  measure the engines, and put the tables into README.md (two minutes)"
-	@echo "make factory      train the models that ship with fxd anew (about an hour)"
+	@echo "make factory      train the models that ship with fxd anew (three and a half hours)"
 	@echo "make clean        remove .venv and caches; inbox, outbox, models and db stay"
 
 $(VENV)/ready: pyproject.toml constraints.txt
@@ -46,7 +46,7 @@ types: $(VENV)/ready
 check: lint types
 
 factory: $(VENV)/ready
-	$(BIN)/python -m fxd.factory.make tests/audio/*.flac
+	$(BIN)/python -m fxd.factory.make
 
 bench-table: $(VENV)/ready
 	mkdir -p build

