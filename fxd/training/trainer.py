@@ -9,7 +9,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -198,11 +198,11 @@ def train(
     should_stop: Callable[[], bool] = lambda: False,
     should_end: Callable[[], bool] = lambda: False,
 ) -> Trained:
-    """Train a network as planned and return its best weights.
+    """Train a network as planned and return the weights that came of it (see `outcome`).
 
     `checkpoint` is written every 20 seconds and at the end; where it is of this very training (same model id,
     settings, architecture and plan) it is gone on from, else it is replaced. `start` gives the first weights.
-    Without a validation the last weights are taken, and the score is nan. `on_point` is told every point of the
+    Without a validation the score is nan. `on_point` is told every point of the
     learning curve, those of before an interruption again. `should_stop` interrupts it, so that it is gone on
     with later; `should_end` ends it, and the weights that it has come to are judged too.
     `threads` are for the compiled kernels; they change nothing but the speed.
@@ -232,7 +232,7 @@ def train(
             course.validate(validation)
         if not (stopped or cut_short):
             keep(course, checkpoint)
-    best = course.best or Best(course.step, math.nan, course.learner.network.weights())
+    best = outcome(course, complete=not (stopped or cut_short))
     return Trained(
         model=course.model(best.weights),
         plan=plan,
@@ -247,6 +247,21 @@ def train(
         cut_short=cut_short,
         cut_by_clock=course.step < plan.steps and not (stopped or cut_short),
     )
+
+
+def outcome(course: Course, complete: bool) -> Best:
+    """The weights that come of a training.
+
+    Of a complete one the last: at the end of its decay they are as good as any, and to choose the best of many
+    validations would flatter it before the contest, which has the same files. One that was cut short in full
+    swing gives its best so far; one in which nothing was better than what it started from gives that.
+    """
+    last = Best(course.step, math.nan, course.learner.network.weights())
+    if course.best is None:
+        return last
+    if complete and course.best.step > 0:
+        return replace(last, esr=10 ** (course.validation_esr_db / 10))
+    return course.best
 
 
 def keep(course: Course, checkpoint: Path) -> None:

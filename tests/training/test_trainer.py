@@ -209,6 +209,20 @@ def test_a_warm_start_never_ends_with_less_than_it_had(tmp_path: Path) -> None:
     assert_same_weights(trained.model, start)
 
 
+def test_a_complete_training_gives_its_last_weights_though_an_earlier_validation_was_better(
+    tmp_path: Path,
+) -> None:
+    def turn_round_late(drawn: int, wet: Array) -> None:
+        if drawn > PLAN.steps // 2:
+            wet *= -1
+
+    trained = run(tmp_path, segments=ClipSegments(turn_round_late))
+    assert min(point.validation_esr_db for point in trained.curve) < trained.curve[-1].validation_esr_db
+    assert trained.best_step == trained.steps
+    assert trained.best_esr_db == pytest.approx(trained.curve[-1].validation_esr_db)
+    assert 10 * math.log10(validation_esr(trained.model, VALIDATION)) == pytest.approx(trained.best_esr_db)
+
+
 def test_a_warm_start_from_another_architecture_is_refused(tmp_path: Path) -> None:
     start = replace(run(tmp_path / "before").model, id="before")
     with pytest.raises(ValueError, match="model before has another architecture"):
