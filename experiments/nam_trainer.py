@@ -1,14 +1,13 @@
 """What NAM's own trainer makes of the clips in a given time, judged on those that it did not hear.
 
-    python experiments/nam_trainer.py train 0 runs/nam --minutes 10      and 1, and 2
-    python experiments/nam_trainer.py judge runs/nam/0 runs/nam/1 runs/nam/2
+    python -m experiments.nam_trainer train 0 runs/nam --minutes 10      and 1, and 2
+    python -m experiments.nam_trainer judge runs/nam/0 runs/nam/1 runs/nam/2
 
 It needs `neural-amp-modeler==0.12.3` beside fxd: the last release whose simplified trainer makes the `standard`
 network (later ones train two smaller networks of another kind at once). Judging needs fxd only, and takes any
 three models that were trained on the three thirds.
 
-The thirds: the clips that fxd brings along, sorted by name; clip i is held out where i mod 3 is the number of
-the third. Wet sounds are rendered by fxd's saturator with its default settings.
+The thirds are those of `experiments.material`. Wet sounds are rendered by the saturator with its default settings.
 
 As NAM would do it (`nam.train.core.train`): network `standard`, mean squared error with 2e-4 of a
 multi-resolution STFT loss after a pre-emphasis of 0.85, Adam at 4e-3 without weight decay, a decay of the
@@ -23,8 +22,7 @@ In its favour, as minutes are not what it was made for:
   in the end stands beside the scores.
 - It validates with the last twelfth of every clip, so that it hears something of each; 9 seconds in its own
   input file are a twentieth. Clips begin at rest there as they do when they are judged, after 0.1 s of silence.
-- Checkpoints are those of its full trainer: the simplified one writes a .nam file or two after every epoch, which
-  takes another 20 % of the time here.
+- Checkpoints are those of its full trainer: the simplified one writes .nam files as well after every epoch.
 - There is no latency to correct. Its files hold 24 bits and no peak above full scale; so the wet sound, which is
   rendered from what the dry file holds, is scaled to 0.95, and the network's output is scaled back.
 
@@ -45,17 +43,16 @@ from typing import Any
 import numpy as np
 import soundfile
 
+from experiments.material import judge, one_third, pairs_of, two_thirds
 from fxd.config import SaturatorSettings
 from fxd.engines.engine import Array, render
 from fxd.engines.saturator import Saturator
 from fxd.engines.settings_hash import settings_hash
 from fxd.engines.tcn import MODEL_SAMPLE_RATE, PRESETS, Tcn, TcnModel, load_weights, save_weights
-from fxd.factory.clips import factory_clips
 from fxd.metrics import decibels, esr
 from fxd.training.models import WEIGHTS_NAME
 from fxd.training.pairs import Part, read_dry
 
-THIRDS = 3
 EPOCHS = 100
 DECAY = 0.007
 """Of the learning rate, in each of so many epochs: NAM's defaults."""
@@ -81,11 +78,6 @@ class Material:
     """In frames."""
     scale: float
     """What the saturator's output was multiplied by."""
-
-
-def clips_of(third: int, held_out: bool) -> list[Path]:
-    """The clips that belong to a third, or all the others."""
-    return [clip for index, clip in enumerate(factory_clips()) if (index % THIRDS == third) is held_out]
 
 
 def write_material(clips: Sequence[Path], folder: Path) -> Material:
@@ -214,21 +206,6 @@ def imported(numbers: Array, scale: float) -> TcnModel:
     return TcnModel("nam", architecture, settings_hash(SaturatorSettings()), weights)
 
 
-def judge(folder: Path, clips: Sequence[Path]) -> dict[str, float]:
-    """ESR in dB of the model in `folder` (`weights.safetensors`) for each clip, by its name.
-
-    The error energy of all channels over that of the saturator's sound, at the model's rate, whole clips from
-    rest.
-    """
-    engine, reference = Tcn(load_weights(folder / WEIGHTS_NAME)), Saturator(SaturatorSettings())
-    scores = {}
-    for clip in clips:
-        dry = read_dry(clip, Part())
-        wet, estimate = (render(one, dry, MODEL_SAMPLE_RATE) for one in (reference, engine))
-        scores[clip.stem] = decibels(esr(wet, estimate))
-    return scores
-
-
 def difference_db(net: Any, model: TcnModel, scale: float, clip: Path) -> float:
     """How far the imported network is from NAM's, which is to be rounding alone."""
     import torch
@@ -246,17 +223,16 @@ def train(third: int, runs: Path, minutes: float) -> None:
     torch.set_num_threads(1)
     folder = runs / str(third)
     folder.mkdir(parents=True, exist_ok=True)
-    material = write_material(clips_of(third, held_out=False), folder)
+    material = write_material(two_thirds(third), folder)
     seconds = epoch_seconds(material)
     net, course = fit(material, math.ceil(60 * minutes / seconds), folder)
     model = imported(net._export_weights(), material.scale)
     save_weights(folder / WEIGHTS_NAME, model)
-    held_out = clips_of(third, held_out=True)
     course |= {
         "measured_epoch_seconds": round(seconds, 2),
         "wet_scale": round(material.scale, 4),
-        "difference_from_nam_db": round(difference_db(net, model, material.scale, held_out[0]), 1),
-        "scores": judge(folder, held_out),
+        "difference_from_nam_db": round(difference_db(net, model, material.scale, one_third(third)[0]), 1),
+        "scores": judge(model, pairs_of(one_third(third))),
     }
     (folder / "course.json").write_text(json.dumps(course, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(course, indent=1))
@@ -266,7 +242,7 @@ def print_scores(folders: Sequence[Path]) -> None:
     """Judge one model a third, each on the clips that it was not trained on."""
     scores: dict[str, float] = {}
     for third, folder in enumerate(folders):
-        scores |= judge(folder, clips_of(third, held_out=True))
+        scores |= judge(load_weights(folder / WEIGHTS_NAME), pairs_of(one_third(third)))
     for name, value in sorted(scores.items(), key=lambda item: item[1], reverse=True):
         print(f"{name:20}{value:8.2f} dB")
     print(f"median {statistics.median(scores.values()):.2f} dB, worst {max(scores.values()):.2f} dB")
@@ -276,11 +252,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="NAM's own trainer on the clips of fxd")
     commands = parser.add_subparsers(dest="command", required=True)
     training = commands.add_parser("train", help="train on two thirds of the clips, judge on the third")
-    training.add_argument("third", type=int, choices=range(THIRDS))
+    training.add_argument("third", type=int, choices=range(3))
     training.add_argument("runs", type=Path)
     training.add_argument("--minutes", type=float, default=10)
     judging = commands.add_parser("judge", help="judge three models, the first on the first third")
-    judging.add_argument("folders", type=Path, nargs=THIRDS)
+    judging.add_argument("folders", type=Path, nargs=3)
     arguments = parser.parse_args()
     if arguments.command == "train":
         train(arguments.third, arguments.runs, arguments.minutes)

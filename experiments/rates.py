@@ -39,7 +39,9 @@ def esr_db(tcn: Tcn, sound: Array, rate: int) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("model", type=Path, help="a model's folder")
     tcn = Tcn(load_weights(parser.parse_args().model / WEIGHTS_NAME))
     print(f"{'':<20}" + "".join(f"{rate:>8}" for rate in RATES) + "   differ by")
