@@ -7,7 +7,7 @@ It needs `neural-amp-modeler==0.12.3` beside fxd: the last release whose simplif
 network (later ones train two smaller networks of another kind at once). Judging needs fxd only, and takes any
 three models that were trained on the three thirds.
 
-The thirds are those of `experiments.material`. Wet sounds are rendered by the saturator with its default settings.
+The thirds are those of `experiments.material`. Wet sounds are rendered by the saturator at default settings.
 
 As NAM would do it (`nam.train.core.train`): network `standard`, mean squared error with 2e-4 of a
 multi-resolution STFT loss after a pre-emphasis of 0.85, Adam at 4e-3 without weight decay, a decay of the

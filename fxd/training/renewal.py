@@ -12,8 +12,8 @@ from fxd.training.pairs import is_silent
 from fxd.training.pool import DRAWS, Piece, segment
 
 SOUND_SECONDS = 2
-SOUNDS = 24
-"""In memory at a time."""
+SOUNDS = 40
+"""In the pool at a time."""
 HEARD_TIMES = 10
 """How often each second of a sound is heard, on the average: to make it takes a few percent of its length."""
 
@@ -24,18 +24,19 @@ Maker = Callable[[int, int], Array]
 class Renewed:
     """Segments of made sounds, each of which begins at rest: `Segments` for the trainer.
 
-    Which sounds are in memory depends on the number of steps before, and on nothing else.
+    Which sounds are in the pool depends on the number of steps before, and on nothing else. One is made when it
+    is drawn for the first time, so that a training begins at once.
     """
 
     def __init__(self, make: Maker, saturator: Saturator) -> None:
         self.make = make
         self.saturator = saturator
-        self.window = range(0)
-        """The numbers of the sounds in memory."""
-        self.pieces: list[Piece] = []
+        self.window = range(SOUNDS)
+        """The numbers of the sounds in the pool."""
+        self.pieces: dict[int, Piece] = {}
+        """Those that were made, by number."""
         self.making_seconds = 0.0
         self.made = 0
-        self.exchange(0)
 
     def sample(
         self, rng: np.random.Generator, batch: int, frames: int, context: int, step: int
@@ -51,12 +52,12 @@ class Renewed:
 
     def upkeep_seconds(self, frames: int) -> float:
         """What new sounds cost, on the average, for each batch of so many frames in all."""
-        a_second = self.making_seconds / (self.made * SOUND_SECONDS)
+        a_second = self.making_seconds / (max(self.made, 1) * SOUND_SECONDS)
         return a_second * frames / MODEL_SAMPLE_RATE / HEARD_TIMES
 
     def draw(self, rng: np.random.Generator, frames: int, context: int) -> tuple[Array, Array]:
         for _ in range(DRAWS):
-            piece = self.pieces[int(rng.integers(len(self.pieces)))]
+            piece = self.piece(int(rng.integers(self.window.start, self.window.stop)))
             start = int(rng.integers(max(1, len(piece.dry) - frames + 1)))
             dry, wet = segment(piece, start, frames, context)
             if not is_silent(wet):
@@ -64,18 +65,17 @@ class Renewed:
         return dry, wet
 
     def exchange(self, first: int) -> None:
-        """Have the sounds from number `first` on in memory."""
-        wanted = range(first, first + SOUNDS)
-        if wanted == self.window:
-            return
-        kept = dict(zip(self.window, self.pieces, strict=True))
-        self.pieces = [kept[number] if number in kept else self.made_piece(number) for number in wanted]
-        self.window = wanted
+        """Have the sounds from number `first` on in the pool."""
+        if first != self.window.start:
+            self.window = range(first, first + SOUNDS)
+            self.pieces = {number: piece for number, piece in self.pieces.items() if number in self.window}
 
-    def made_piece(self, number: int) -> Piece:
-        began = time.monotonic()
-        dry = self.make(number, SOUND_SECONDS * MODEL_SAMPLE_RATE)
-        wet = render(self.saturator, dry[None], MODEL_SAMPLE_RATE)[0]
-        self.making_seconds += time.monotonic() - began
-        self.made += 1
-        return Piece(dry, wet, from_start=True)
+    def piece(self, number: int) -> Piece:
+        if number not in self.pieces:
+            began = time.monotonic()
+            dry = self.make(number, SOUND_SECONDS * MODEL_SAMPLE_RATE)
+            wet = render(self.saturator, dry[None], MODEL_SAMPLE_RATE)[0]
+            self.pieces[number] = Piece(dry, wet, from_start=True)
+            self.making_seconds += time.monotonic() - began
+            self.made += 1
+        return self.pieces[number]

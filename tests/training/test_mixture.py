@@ -114,13 +114,17 @@ def test_a_missing_recording_has_no_variations(examples: list[Example], source: 
 
 
 def test_sounds_come_and_go_as_they_are_heard(source: PairSource) -> None:
-    pool = renewed(source)
-    first = pool.window
-    assert len(first) == SOUNDS
+    pool, rng = renewed(source), np.random.default_rng(0)
+    for _ in range(50):
+        pool.sample(rng, **SECOND, step=0)
+    before = dict(pool.pieces)
+    assert len(before) == pool.made > SOUNDS / 2
+    assert min(before) == 0
     heard = HEARD_TIMES * SOUND_SECONDS * 3
-    pool.sample(np.random.default_rng(0), **SECOND, step=heard)
-    assert pool.window == range(first.start + 3, first.stop + 3)
-    assert pool.made == SOUNDS + 3
+    pool.sample(rng, **SECOND, step=heard)
+    assert pool.window == range(3, SOUNDS + 3)
+    assert all(number in pool.window for number in pool.pieces)
+    assert all(pool.pieces[number] is before[number] for number in before if number >= 3)
 
 
 def test_what_is_drawn_depends_on_the_step_and_the_generator_alone(
@@ -137,6 +141,7 @@ def test_what_is_drawn_depends_on_the_step_and_the_generator_alone(
 
 def test_upkeep_counts_what_is_made_anew(examples: list[Example], source: PairSource) -> None:
     mixture = Mixture(examples, source, 0)
+    mixture.sample(np.random.default_rng(0), **SECOND, step=0)
     made = (mixture.probes, mixture.variations)
     assert all(pool.upkeep_seconds(MODEL_SAMPLE_RATE) > 0 for pool in made)
     minute = mixture.upkeep_seconds(60 * MODEL_SAMPLE_RATE)
