@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
+from zlib import crc32
 
 from loguru import logger
 
@@ -89,7 +90,8 @@ class Challenge:
         examples = self.store.contents()
         start = self.start()
         heard = frozenset(start.card.trained_on if start else ())
-        mixture = Mixture(examples, source, settings.training.seed, heard)
+        seed = seed_of(settings.training.seed, start)
+        mixture = Mixture(examples, source, seed, heard)
         self.check("asked to stop while it loaded")
         pairs = validation_pairs(examples, source)
         self.check("asked to stop while it loaded")
@@ -99,7 +101,7 @@ class Challenge:
                 "there is no validation sound to judge a new model by; about one "
                 "processed file in five is for that, so more files are needed" + without(source.skipped),
             )
-        job = self.take_up(mixture.recordings, start)
+        job = self.take_up(mixture.recordings, start, seed)
         trained = self.train(job, mixture, pairs, start)
         sample_rates = {example.content_sha256: example.sample_rate for example in examples}
         material = Material(pairs, sample_rates, partial(factory_pairs, source))
@@ -122,14 +124,14 @@ class Challenge:
             return champion
         return None
 
-    def take_up(self, recordings: TrainingSet, start: Champion | None) -> Job:
+    def take_up(self, recordings: TrainingSet, start: Champion | None, seed: int) -> Job:
         settings = self.settings
         wanted = Job(
             training_id=self.training_id,
             model_id=new_model_id(settings.paths.models, settings.tcn.preset, datetime.now(UTC)),
             preset=settings.tcn.preset,
             settings_hash=settings_hash(settings.saturator),
-            seed=settings.training.seed,
+            seed=seed,
             max_minutes=settings.training.max_minutes,
             parent=start.card.id if start else None,
             contents=tuple(recordings.contents),
@@ -236,6 +238,15 @@ class Challenge:
     def check_judging(self) -> None:
         if self.should_stop():
             raise Stopped("asked to stop while it was judged")
+
+
+def seed_of(setting: int, start: Champion | None) -> int:
+    """Of all that is drawn: for each model to start from another one, or every night would hear the same probes.
+
+    >>> seed_of(7, None)
+    7
+    """
+    return setting + (crc32(start.card.id.encode()) if start else 0)
 
 
 def without(skipped: Mapping[str, str]) -> str:

@@ -83,7 +83,8 @@ def test_the_next_one_begins_with_the_champion_and_knows_what_that_one_heard(
 ) -> None:
     first = run(settings, store)
     assert first.model_id is not None
-    heard_first = read_card(settings.paths.models / first.model_id).trained_on
+    first_card = read_card(settings.paths.models / first.model_id)
+    heard_first = first_card.trained_on
     for example in store.contents():
         if example.content_sha256 in heard_first:
             store.remove_examples([example.content_sha256])
@@ -96,6 +97,8 @@ def test_the_next_one_begins_with_the_champion_and_knows_what_that_one_heard(
     card = read_card(settings.paths.models / second.model_id)
     assert card.parent == first.model_id
     assert card.trained_on == tuple(sorted({*heard_first, other.content_sha256}))
+    # Or it would hear the same probes again.
+    assert card.recipe["seed"] != first_card.recipe["seed"]
     assert_tidy(settings, store)
 
 
