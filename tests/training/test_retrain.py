@@ -83,8 +83,7 @@ def test_the_next_one_begins_with_the_champion_and_knows_what_that_one_heard(
 ) -> None:
     first = run(settings, store)
     assert first.model_id is not None
-    first_card = read_card(settings.paths.models / first.model_id)
-    heard_first = first_card.trained_on
+    heard_first = read_card(settings.paths.models / first.model_id).trained_on
     for example in store.contents():
         if example.content_sha256 in heard_first:
             store.remove_examples([example.content_sha256])
@@ -97,9 +96,17 @@ def test_the_next_one_begins_with_the_champion_and_knows_what_that_one_heard(
     card = read_card(settings.paths.models / second.model_id)
     assert card.parent == first.model_id
     assert card.trained_on == tuple(sorted({*heard_first, other.content_sha256}))
-    # Or it would hear the same probes again.
-    assert card.recipe["seed"] != first_card.recipe["seed"]
     assert_tidy(settings, store)
+
+
+@pytest.mark.usefixtures("excerpts")
+def test_each_generation_hears_probes_of_its_own(settings: Settings, store: Store) -> None:
+    cards = [
+        read_card(settings.paths.models / str(run(settings, store, steps=20).model_id)) for _ in range(2)
+    ]
+    assert cards[1].parent == cards[0].id
+    assert cards[0].recipe["seed"] == settings.training.seed
+    assert cards[1].recipe["seed"] != settings.training.seed
 
 
 @pytest.mark.usefixtures("excerpts")
