@@ -9,7 +9,8 @@ kept.
 """
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -26,18 +27,32 @@ from experiments.material import (
 )
 from fxd.config import SaturatorSettings
 from fxd.engines.settings_hash import settings_hash
-from fxd.engines.tcn import PRESETS, save_weights
+from fxd.engines.tcn import PRESETS, TcnModel, save_weights
 from fxd.factory.make import show_progress
 from fxd.training.mixture import Mixture
+from fxd.training.plan import WARM_LEARNING_RATE
 from fxd.training.trainer import Trained, plan_for, prepare, train
 
 
-def train_on(files: Sequence[Path], preset: str, seconds: float, seed: int) -> Trained:
-    """What a retraining does with these sounds and no others, from zero and without a validation."""
+def train_on(
+    files: Sequence[Path],
+    preset: str,
+    seconds: float,
+    seed: int,
+    start: TcnModel | None = None,
+    heard: Set[str] = frozenset(),
+    warm_rate: float = WARM_LEARNING_RATE,
+) -> Trained:
+    """What a retraining does with these sounds and no others, without a validation.
+
+    It begins from zero, or from the model `start`, which knows the contents `heard`, at `warm_rate`.
+    """
     architecture, own = PRESETS[preset], source()
     prepare(architecture, "cpu")
-    segments = Mixture(examples(files), own, seed)
-    plan = plan_for(architecture, segments, [], seconds, seed, "cpu")
+    segments = Mixture(examples(files), own, seed, heard)
+    plan = plan_for(architecture, segments, [], seconds, seed, "cpu", warm=start is not None)
+    if start is not None:
+        plan = replace(plan, learning_rate=warm_rate)
     with TemporaryDirectory() as folder:
         return train(
             architecture,
@@ -47,6 +62,7 @@ def train_on(files: Sequence[Path], preset: str, seconds: float, seed: int) -> T
             model_id="experiment",
             settings_hash=settings_hash(SaturatorSettings()),
             checkpoint=Path(folder) / "checkpoint",
+            start=start,
             device="cpu",
             on_progress=show_progress(),
         )
