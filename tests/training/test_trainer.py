@@ -260,6 +260,12 @@ def test_a_plan_leaves_time_for_the_exchange_of_a_large_set() -> None:
     assert 10 < plan_for(SMALL, Large(), [], 20).steps < 20
 
 
+def test_what_is_made_when_it_is_first_drawn_does_not_count_as_the_cost_of_a_step() -> None:
+    heard: list[bytes] = []
+    plan_for(SMALL, ClipSegments(lambda _, wet: heard.append(wet.tobytes())), [], 20)
+    assert len(set(heard)) <= len(heard) / 3, "most of the measured batches had been drawn before"
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device here")
 def test_a_device_that_is_not_there_is_an_error_with_the_remedy(tmp_path: Path) -> None:
     with pytest.raises(
