@@ -23,7 +23,6 @@ from typing import Any
 from experiments.material import CLIPS, Pairs, examples, judge, pairs_of, sounds
 from experiments.thirds import train_on
 from fxd.engines.tcn import PRESETS, load_weights, save_weights
-from fxd.training.plan import WARM_LEARNING_RATE
 
 ARRIVALS = (
     ("ambi_piano", "bass_voxy_c", "guit_harmonics"),
@@ -39,7 +38,7 @@ ARRIVALS = (
 )
 """The clips of each night: strings and keys first, drums from the second night on, mixes last."""
 HELD_OUT = ("bass_thick_c", "guit_e_fifths", "loop_amen", "perc_bell")
-COLD, LONG = "cold", "cold, all nights' time"
+COLD, WARM, LONG = "cold", "warm", "cold, all nights' time"
 
 Scores = Mapping[str, float]
 
@@ -51,11 +50,6 @@ def clips(names: Sequence[str]) -> list[Path]:
 def arrived(night: int) -> list[Path]:
     """What has come by a night; they count from 1."""
     return clips([name for names in ARRIVALS[:night] for name in names])
-
-
-def warm(rate: float) -> str:
-    """The name of the line of networks that start warm, at this learning rate."""
-    return f"warm {rate:g}"
 
 
 class Nights:
@@ -81,25 +75,29 @@ class Nights:
     def run(self) -> None:
         for night in range(1, self.options.nights + 1):
             seconds = self.options.first if night == 1 else self.options.seconds
-            self.train(COLD, night, seconds, None)
-            for rate in self.options.rates if night > 1 else ():
-                self.train(warm(rate), night, seconds, rate)
+            self.train(COLD, night, seconds)
+            if night > 1:
+                self.train(WARM, night, seconds)
+                for rate in self.options.rates:
+                    self.train(f"{WARM} {rate:g}", night, seconds, rate)
         if self.options.long:
             total = self.options.first + (self.options.nights - 1) * self.options.seconds
-            self.train(LONG, self.options.nights, total, None)
+            self.train(LONG, self.options.nights, total)
 
-    def train(self, name: str, night: int, seconds: float, rate: float | None) -> None:
-        """One network of one line, unless it is there already; with a rate it starts warm."""
-        if any((line["line"], line["night"]) == (name, night) for line in self.lines()):
+    def train(self, name: str, night: int, seconds: float, rate: float | None = None) -> None:
+        """One network of one line, unless it is there already; at another learning rate than a retraining's."""
+        taken = {(line["line"], line["night"]): line["steps"] for line in self.lines()}
+        if (name, night) in taken:
             return
         seed, files = self.options.seed, arrived(night)
-        if rate is None:
+        if name in (COLD, LONG):
             trained = train_on(files, self.options.preset, seconds, seed)
         else:
             start = load_weights(self.weights(COLD if night == 2 else name, night - 1))
             heard = {example.content_sha256 for example in examples(arrived(night - 1))}
+            known = taken[COLD, 1] + sum(taken[name, earlier] for earlier in range(2, night))
             # Probes and variations of its own for each night, as a retraining has them.
-            trained = train_on(files, self.options.preset, seconds, seed + night, start, heard, rate)
+            trained = train_on(files, self.options.preset, seconds, seed + night, start, heard, known, rate)
         save_weights(self.weights(name, night), trained.model)
         facts: dict[str, Any] = {"line": name, "night": night, "steps": trained.steps}
         facts["scores"] = {which: judge(trained.model, pairs) for which, pairs in self.judges.items()}
@@ -157,7 +155,9 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=45, help="the budget of each training (45)")
     parser.add_argument("--first", type=float, help="that of the first night, where it differs")
     parser.add_argument("--nights", type=int, choices=range(2, 11), default=10, metavar="N", help="(10)")
-    parser.add_argument("--rates", type=float, nargs="+", default=[WARM_LEARNING_RATE], help="warm ones")
+    parser.add_argument(
+        "--rates", type=float, nargs="+", default=[], help="warm lines with other learning rates"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--elsewhere", type=Path, help="a folder of other sounds that judge")
     parser.add_argument("--count", type=int, default=40, help="how many of them (40)")

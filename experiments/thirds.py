@@ -30,7 +30,6 @@ from fxd.engines.settings_hash import settings_hash
 from fxd.engines.tcn import PRESETS, TcnModel, save_weights
 from fxd.factory.make import show_progress
 from fxd.training.mixture import Mixture
-from fxd.training.plan import WARM_LEARNING_RATE
 from fxd.training.trainer import Trained, plan_for, prepare, train
 
 
@@ -41,18 +40,20 @@ def train_on(
     seed: int,
     start: TcnModel | None = None,
     heard: Set[str] = frozenset(),
-    warm_rate: float = WARM_LEARNING_RATE,
+    known_steps: int = 0,
+    rate: float | None = None,
 ) -> Trained:
     """What a retraining does with these sounds and no others, without a validation.
 
-    It begins from zero, or from the model `start`, which knows the contents `heard`, at `warm_rate`.
+    It begins from zero, or from the model `start`, which has heard these contents in `known_steps`. `rate` is for
+    another learning rate than a retraining's.
     """
     architecture, own = PRESETS[preset], source()
     prepare(architecture, "cpu")
     segments = Mixture(examples(files), own, seed, heard)
-    plan = plan_for(architecture, segments, [], seconds, seed, "cpu", warm=start is not None)
-    if start is not None:
-        plan = replace(plan, learning_rate=warm_rate)
+    plan = plan_for(architecture, segments, [], seconds, seed, "cpu", known_steps)
+    if rate is not None:
+        plan = replace(plan, learning_rate=rate)
     with TemporaryDirectory() as folder:
         return train(
             architecture,

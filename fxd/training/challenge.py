@@ -148,10 +148,11 @@ class Challenge:
         # Both contenders are judged at the end.
         reserve = 2 * judging_seconds(architecture, pairs, tonight(self.settings, self.store))
         reserve += FINISH_SECONDS
+        known_steps = start.steps if start else 0
 
         def plan() -> Plan:
             if job.steps is not None:
-                return plan_of(job.steps, job.seed, warm=start is not None)
+                return plan_of(job.steps, job.seed, known_steps)
             seconds = self.deadline - reserve - time.monotonic()
             return plan_for(
                 architecture,
@@ -160,7 +161,7 @@ class Challenge:
                 seconds,
                 job.seed,
                 device,
-                warm=start is not None,
+                known_steps=known_steps,
                 threads=self.threads,
             )
 

@@ -17,6 +17,11 @@ class Champion:
     network: TcnModel
     card: ModelCard
 
+    @property
+    def steps(self) -> int:
+        """That its weights have taken, since a training began from zero."""
+        return self.card.steps + int(self.card.recipe.get("known_steps", 0))
+
 
 @dataclass(frozen=True)
 class NoChampion:

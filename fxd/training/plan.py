@@ -16,8 +16,9 @@ BATCH = 4
 FRAMES = 1024
 LEARNING_RATE = 1e-2
 WARM_LEARNING_RATE = 2e-3
-"""Where training starts from a model: the full rate throws its weights about first, and a model of three minutes
-is then no better after another one; with this it gained 0.7 dB."""
+"""Where training starts from a model that has taken as many steps before, or more: after three nights of equal
+length 5e-3 is 1 dB behind. It is in proportion to the steps where these are more than the model has taken: with
+seven times as many, this rate is 2 dB behind a start from zero, and the full one 2 to 4 dB ahead of it."""
 VALIDATION_SHARE = 0.05
 """Of the budget, at most: all but the last are there to be looked at. That one is always made."""
 MOST_VALIDATIONS = 20
@@ -48,6 +49,8 @@ class Plan:
     learning_rate: float = LEARNING_RATE
     seconds: float = inf
     """After these the last validation begins, whatever the step."""
+    known_steps: int = 0
+    """What the weights that it starts from have taken in all; 0 is a start from zero."""
 
     def learning_rate_at(self, step: int, seconds: float) -> float:
         """The rate of a step that begins after `seconds`: half a cosine, from full to nothing.
@@ -60,16 +63,32 @@ class Plan:
         return self.learning_rate * (1 + cos(pi * share)) / 2
 
 
-def plan_of(steps: int, seed: int, warm: bool = False) -> Plan:
+def full_rate(steps: int, known_steps: int) -> float:
+    """The learning rate with which so many steps begin, from weights that have taken `known_steps` before.
+
+    >>> [full_rate(1000, known) for known in (0, 100, 500, 1000, 9000)]
+    [0.01, 0.01, 0.004, 0.002, 0.002]
+    """
+    if not known_steps:
+        return LEARNING_RATE
+    return min(LEARNING_RATE, WARM_LEARNING_RATE * max(1.0, steps / known_steps))
+
+
+def plan_of(steps: int, seed: int, known_steps: int = 0) -> Plan:
     """The plan of a number of steps, whatever time they take: it gives the same weights every time."""
-    rate = WARM_LEARNING_RATE if warm else LEARNING_RATE
-    return Plan(steps, ceil(steps / MOST_VALIDATIONS), seed, learning_rate=rate)
+    return Plan(
+        steps,
+        ceil(steps / MOST_VALIDATIONS),
+        seed,
+        learning_rate=full_rate(steps, known_steps),
+        known_steps=known_steps,
+    )
 
 
-def plan_within(seconds: float, costs: Costs, seed: int, warm: bool = False) -> Plan:
+def plan_within(seconds: float, costs: Costs, seed: int, known_steps: int = 0) -> Plan:
     """The plan that fills a budget: as many steps as fit beside a few validations.
 
-    `warm` is for a training that starts from a model.
+    `known_steps` are those that the weights it starts from have taken; 0 is from zero.
 
     >>> plan_within(100, Costs(step=0.01, validation=1.0), seed=0).steps
     9200
@@ -82,6 +101,7 @@ def plan_within(seconds: float, costs: Costs, seed: int, warm: bool = False) -> 
         steps,
         ceil(steps / validations),
         seed,
-        learning_rate=WARM_LEARNING_RATE if warm else LEARNING_RATE,
+        learning_rate=full_rate(steps, known_steps),
         seconds=max(0.0, seconds - costs.validation),
+        known_steps=known_steps,
     )

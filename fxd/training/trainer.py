@@ -97,17 +97,17 @@ def plan_for(
     seconds: float,
     seed: int = 0,
     device: str = "auto",
-    warm: bool = False,
+    known_steps: int = 0,
     threads: int = 1,
 ) -> Plan:
     """The plan for a training that begins now and ends within `seconds`, validations and measuring included.
 
-    `warm` says that it will start from a model: then it learns in smaller steps. `threads` are for it as well.
+    It will start from weights that have taken `known_steps`; 0 is from zero. `threads` are for it as well.
     """
     began = time.monotonic()
     with one_thread():
         costs = measure(architecture, segments, validation, choose_device(device), threads)
-    return plan_within(seconds - (time.monotonic() - began), costs, seed, warm)
+    return plan_within(seconds - (time.monotonic() - began), costs, seed, known_steps)
 
 
 @contextmanager

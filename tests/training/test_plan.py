@@ -55,6 +55,10 @@ def test_no_budget_is_one_step() -> None:
 
 
 def test_a_training_that_starts_from_a_model_takes_smaller_steps() -> None:
-    cold, warm = (plan_within(100, Costs(0.01, 1.0), seed=0, warm=warm) for warm in (False, True))
-    assert warm.learning_rate < cold.learning_rate / 2
-    assert warm.steps == cold.steps
+    known = (0, 100_000, 3000, 100)
+    cold, old, young, newborn = (plan_within(100, Costs(0.01, 1.0), 0, steps) for steps in known)
+    assert old.learning_rate < cold.learning_rate / 2
+    # What was trained for a moment only is hardly a start.
+    assert old.learning_rate < young.learning_rate < newborn.learning_rate == cold.learning_rate
+    assert cold.steps == old.steps == young.steps == newborn.steps
+    assert [plan.known_steps for plan in (cold, old, young, newborn)] == list(known)

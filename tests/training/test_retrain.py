@@ -110,6 +110,18 @@ def test_each_generation_hears_probes_of_its_own(settings: Settings, store: Stor
 
 
 @pytest.mark.usefixtures("excerpts")
+def test_the_further_a_line_of_models_has_come_the_smaller_are_its_steps(
+    settings: Settings, store: Store
+) -> None:
+    results = [run(settings, store, steps=steps) for steps in (30, 150, 2)]
+    assert [result.state for result in results[:2]] == ["promoted", "promoted"]
+    cards = [read_card(settings.paths.models / str(result.model_id)) for result in results]
+    assert [card.recipe["known_steps"] for card in cards] == [0, 30, 180]
+    rates = [card.recipe["learning_rate"] for card in cards]
+    assert rates[0] == rates[1] > 2 * rates[2]
+
+
+@pytest.mark.usefixtures("excerpts")
 def test_a_better_challenger_is_promoted_and_a_worse_one_is_kept(
     settings: Settings, store: Store, plan: Callable[..., None]
 ) -> None:
