@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +12,7 @@ from torch import Tensor
 from fxd.engines.engine import Array
 from fxd.engines.tcn import Architecture
 from fxd.metrics import decibels
-from fxd.training.compiled import CompiledNetwork, network_for
+from fxd.training.compiled import CompiledNetwork, learn, network_for
 from fxd.training.optimizer import Soap
 
 Tensors = Mapping[str, npt.NDArray[Any]]
@@ -90,22 +90,44 @@ class Learner:
 
         Raises TrainingFailed where the loss is no number any more.
         """
-        target = torch.from_numpy(wet).to(self.device)
-        estimate = self.network(torch.from_numpy(dry).to(self.device)[:, None])[:, 0]
-        error = estimate - target
-        energy = Energy(float(error.detach().square().sum()), float(target.square().sum()))
+        energy = Energy(0.0, 0.0)
+
+        def slope(estimate: Array) -> Array:
+            nonlocal energy
+            error = estimate - wet
+            energy = self.take_note(error, wet)
+            mean = self.targets[0] / self.targets[1] or 1.0
+            return self.slope(error, wet) / np.float32(mean)
+
+        learn(self.network, dry, slope)
+        self.optimizer.param_groups[0]["lr"] = learning_rate
+        self.optimizer.step()
+        return energy
+
+    def take_note(self, error: Array, target: Array) -> Energy:
+        """The energies of a batch; that of the target is added to that of all.
+
+        Raises TrainingFailed where they are no numbers any more.
+        """
+        with np.errstate(over="ignore"):
+            energy = Energy(float(np.square(error).sum()), float(np.square(target).sum()))
         if not math.isfinite(sum(energy)):
             raise TrainingFailed(
                 f"the error of a batch became {energy.error:g}, its target has {energy.target:g}"
             )
-        self.targets += energy.target, wet.size
-        mean = self.targets[0] / self.targets[1] or 1.0
-        self.optimizer.zero_grad()
-        loss = self.loss(error, target) / mean
-        loss.backward()  # type: ignore[no-untyped-call]
-        self.optimizer.param_groups[0]["lr"] = learning_rate
-        self.optimizer.step()
+        self.targets += energy.target, target.size
         return energy
+
+    def slope(self, error: Array, target: Array) -> Array:
+        """The gradient of the loss for the estimate; all of them are float32 [batch, frames].
+
+        This is that of `loss`, by the formula where it is the one below: PyTorch takes a tenth of a millisecond.
+        """
+        if type(self).loss is Learner.loss:
+            return error * np.float32(2 / error.size)
+        leaf = torch.from_numpy(error).requires_grad_()
+        self.loss(leaf, torch.from_numpy(target)).backward()  # type: ignore[no-untyped-call]
+        return cast(Tensor, leaf.grad).numpy()
 
     def loss(self, error: Tensor, target: Tensor) -> Tensor:  # noqa: ARG002
         """What is made small, before it is divided by the mean energy of the targets; both [batch, frames]."""

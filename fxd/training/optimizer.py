@@ -10,16 +10,33 @@ algorithms 3 and 4. As there, the first gradient only sets up the averages.
 """
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from fxd.engines.engine import Array
 from fxd.training.compiled import is_near
 from fxd.training.turned_step import take_turned_step
 
 STATE = ("mean", "square", "left", "right", "left_basis", "right_basis")
 """Of a parameter, in the order in which the kernel takes them."""
+
+
+class Near(NamedTuple):
+    """A parameter and its state as the kernel sees them: views of the same memory, which take a while to make."""
+
+    state: dict[str, Tensor]
+    address: int
+    parameter: Array
+    arrays: list[Array]
+    """Of the state"""
+
+    @classmethod
+    def of(cls, parameter: Tensor, state: dict[str, Tensor]) -> "Near":
+        arrays = [state[name].numpy() for name in STATE]
+        return cls(state, parameter.data_ptr(), parameter.detach().numpy(), arrays)
 
 
 class Soap(torch.optim.Optimizer):
@@ -42,6 +59,7 @@ class Soap(torch.optim.Optimizer):
         self.refresh_every = refresh_every
         self.eps = eps
         self.step_count = 0
+        self.seen: dict[Tensor, Near] = {}
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
@@ -52,6 +70,9 @@ class Soap(torch.optim.Optimizer):
                 if parameter.grad is not None:
                     self.update(parameter, parameter.grad, self.state[parameter], group["lr"])
         self.step_count += 1
+
+    # PyTorch wraps what is not marked so, to have each step in a profile: that takes as long as half of a step.
+    step.hooked = True  # type: ignore[attr-defined]
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """As PyTorch's, which takes longer: it prepares for a profiler and for gradients that stay."""
@@ -69,9 +90,11 @@ class Soap(torch.optim.Optimizer):
         rate = lr * (1 - beta2**self.step_count) ** 0.5 / (1 - beta1**self.step_count)
         refresh = self.step_count % self.refresh_every == 0
         if is_near(parameter) and is_near(gradient):
-            arrays = (tensor.numpy() for tensor in (parameter, gradient, *(state[name] for name in STATE)))
+            near = self.seen.get(parameter)
+            if near is None or near.state is not state or near.address != parameter.data_ptr():
+                near = self.seen[parameter] = Near.of(parameter, state)
             numbers = (np.float32(number) for number in (beta1, beta2, self.eps, rate))
-            take_turned_step(*arrays, *numbers, refresh)
+            take_turned_step(near.parameter, gradient.numpy(), *near.arrays, *numbers, refresh)
         else:
             self.move(parameter, gradient, state, rate)
             if refresh:

@@ -52,8 +52,12 @@ class ArrayMemory:
         )
         self.d_total = aligned(batch, channels, columns)
         self.d_x = aligned(batch, channels, columns)
-        self.places, count = gradient_places(self.form, layers)
+        places, count = gradient_places(self.form, layers)
         self.sums = np.zeros((batch, count), np.float32)
+        self.shapes = [each.shape for each in places]
+        self.places = np.concatenate([each.ravel() for each in places])
+        self.ends = np.cumsum([each.size for each in places])[:-1]
+        self.transposed = Weights(*(aligned(layers, columns, rows) for layers, rows, columns in self.shapes))
 
     @property
     def out(self) -> Rows:
@@ -63,8 +67,8 @@ class ArrayMemory:
 
     def gradients(self) -> list[Array]:
         """Of rechannel, hidden, residual and head."""
-        sums = self.sums.sum(axis=0)
-        return [sums[places] for places in self.places]
+        parts = np.split(self.sums.sum(axis=0)[self.places], self.ends)
+        return [part.reshape(shape) for part, shape in zip(parts, self.shapes, strict=True)]
 
 
 class Workspace:
@@ -107,10 +111,11 @@ class Workspace:
         live = slice(self.wet.start // GRID * GRID, self.wet.stop)
         for index, (memory, own) in enumerate(zip(self.arrays, weights, strict=True)):
             memory.kept.total[..., live] = self.arrays[index - 1].kept.heads[..., live] if index else 0
-            transposed = Weights(*(np.ascontiguousarray(matrices.swapaxes(1, 2)) for matrices in own))
+            for transposed, matrices in zip(memory.transposed, own, strict=True):
+                np.copyto(transposed, matrices.swapaxes(1, 2))
             self.threads.run(
                 forward_of(memory.form), self.batch,
-                transposed, self.source(index), self.dry, memory.kept, memory.span, not memory.last,
+                memory.transposed, self.source(index), self.dry, memory.kept, memory.span, not memory.last,
             )  # fmt: skip
         return memory.kept.heads[:, 0, self.wet] * self.head_scale
 
