@@ -11,7 +11,7 @@ from fxd.engines.tcn import TcnModel
 from fxd.factory import install_factory_model
 from fxd.factory.make import CLIPS, main
 from fxd.store.store import Store
-from fxd.training import retrain
+from fxd.training import challenge
 from fxd.training.models import ModelCard, read_card, write_model
 from fxd.training.plan import Plan
 
@@ -19,7 +19,7 @@ from fxd.training.plan import Plan
 def test_a_factory_model_is_made_by_the_projects_own_training(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Settings, store: Store
 ) -> None:
-    monkeypatch.setattr(retrain, "plan_for", lambda *_, **__: Plan(steps=40, validate_every=20, batch=1))
+    monkeypatch.setattr(challenge, "plan_for", lambda *_, **__: Plan(steps=40, validate_every=20, batch=1))
     monkeypatch.setenv("FXD_SATURATOR__DRIVE", "2")
     clips = [str(CLIPS / f"{name}.flac") for name in ("loop_electric", "guit_harmonics", "loop_amen")]
     assert main(["--preset", "nano", "--into", str(tmp_path / "made"), *clips]) == 0
@@ -45,7 +45,7 @@ def test_a_training_without_a_result_leaves_the_factory_as_it_was(
     before = read_card(factory / "nano")
     only_validation = str(CLIPS / "loop_amen.flac")
     assert main(["--preset", "nano", "--into", str(factory), only_validation]) == 1
-    assert "no factory model was made: the training set is empty" in capsys.readouterr().err
+    assert "no factory model nano was made: the training set is empty" in capsys.readouterr().err
     assert read_card(factory / "nano") == before
     (tmp_path / "broken.wav").write_bytes(b"no sound")
     assert main(["--into", str(factory), str(tmp_path / "broken.wav")]) == 1
