@@ -22,8 +22,8 @@ def set_up_log(
     settings: LoggingSettings, log_days: float = 0.0, terminal: Callable[[str], None] | None = None
 ) -> None:
     """Send the log to stderr, or to `terminal` as coloured lines, and to the configured file."""
-    # watchdog warns about its own shutdown; what matters of it is seen by looking at the folder.
-    logging.getLogger("watchdog").setLevel(logging.ERROR)
+    # watchdog calls its own shutdown an error; what matters of it is seen by looking at the folder.
+    logging.getLogger("watchdog").setLevel(logging.CRITICAL)
     logger.remove()
     if terminal is None:
         logger.add(sys.stderr, level=settings.level, format=PLAIN, colorize=False)
