@@ -1,0 +1,1 @@
+"""The promise of fxd, and the programs that try to break it."""

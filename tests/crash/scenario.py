@@ -1,0 +1,245 @@
+"""What is interrupted: homes with something to do, and the commands that do it.
+
+A home is prepared once and copied for every point. Its files are short excerpts of real clips, so that nearly all
+of a run is the start of Python and of the engines: two seconds of one core.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from itertools import count
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from fxd.config import Settings, load_settings
+from fxd.engines.settings_hash import settings_hash
+from fxd.engines.tcn import PRESETS, TcnModel
+from fxd.factory.clips import add_clip
+from fxd.hashes import ContentHash
+from fxd.home import make_home
+from fxd.store.records import Subset
+from fxd.store.store import Store, open_store
+from fxd.training.dataset import subset_of
+from fxd.training.evidence import fewest_files
+from fxd.training.models import ModelCard, write_model
+
+from .promise import Dropped, Expectation, hash_of, originals_of, sound_of, visible
+
+ROOT = Path(__file__).parents[2]
+AUDIO = ROOT / "tests" / "audio"
+CONFIG = """
+[inbox]
+settle_seconds = 0.01
+[processing]
+workers = 1
+[tcn]
+preset = "nano"
+device = "cpu"
+[training]
+schedule = ""
+"""
+DRAIN = ("start", "--once")
+RETRAIN = ("retrain", "--now", "--steps", "2")
+PROCESS = ("process", "loose/known.wav", "loose/riff.wav", "loose/other/riff.flac")
+EXIT_CODES = (0, 3)
+"""Done; done, with something quarantined."""
+DEADLINE_SECONDS = 120.0
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A home with something to do."""
+
+    name: str
+    prepare: Callable[[Path], Expectation]
+    """Makes the home, at a path where nothing is yet."""
+    command: tuple[str, ...]
+    """Arguments of `fxd`, run in the home: what is interrupted."""
+    recovery: tuple[tuple[str, ...], ...] = (DRAIN,)
+    """Commands after which the promise holds, whatever interrupted `command`."""
+
+
+def environment() -> dict[str, str]:
+    """For every `fxd` that is run here: kernels are compiled once, the user's own settings do not count."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("FXD_")}
+    kernels = os.environ.get("NUMBA_CACHE_DIR", str(ROOT / ".pytest_cache" / "kernels"))
+    return kept | {"PYTHONPATH": str(ROOT), "NUMBA_CACHE_DIR": kernels, "OMP_NUM_THREADS": "1"}
+
+
+def fxd(home: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    """Run one command to its end, undisturbed."""
+    command = [sys.executable, "-m", "fxd", "--home", str(home), *arguments]
+    return subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        cwd=home,
+        env=environment(),
+        timeout=DEADLINE_SECONDS,
+        check=False,
+    )
+
+
+def fxd_well(home: Path, *arguments: str) -> None:
+    """The same, where nothing may fail. Raises RuntimeError with what it said."""
+    done = fxd(home, *arguments)
+    if done.returncode not in EXIT_CODES:
+        raise RuntimeError(f"fxd {' '.join(arguments)} ended with {done.returncode}:\n{done.stderr}")
+
+
+def excerpt(path: Path, clip: str, frames: int, start: int = 0) -> None:
+    """A piece of a clip as a file of its own, in the format that its suffix says."""
+    sound, sample_rate = soundfile.read(AUDIO / f"{clip}.flac", frames=frames, start=start)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    soundfile.write(path, sound, sample_rate)
+
+
+def dropped(home: Path, names: Sequence[str], bad: Sequence[str] = ()) -> tuple[Dropped, ...]:
+    paths = {name: home / "inbox" / name for name in names}
+    return tuple(
+        Dropped(name, hash_of(path), None if name in bad else soundfile.info(path).frames)
+        for name, path in paths.items()
+    )
+
+
+def known(home: Path) -> Expectation:
+    """What a home that is at rest holds."""
+    with open_store(load_settings(home).database_url) as store:
+        runs = frozenset(run.id for run in store.runs(1_000_000))
+    return Expectation(runs=runs, originals=originals_of(home))
+
+
+def with_sounds(home: Path, expected: Expectation, *command: str) -> Expectation:
+    """The same, with the sounds that undisturbed runs make of a copy of the home, and that lie there already."""
+    copy = home.with_name(f"{home.name}.reference")
+    shutil.copytree(home, copy)
+    before = {sound_of(path) for path in visible(home / "outbox").values()}
+    fxd_well(copy, *command)
+    after = {sound_of(path) for path in visible(copy / "outbox").values()}
+    shutil.rmtree(copy)
+    return replace(expected, sounds=frozenset(before | after))
+
+
+def configure(home: Path, extra: str = "") -> None:
+    make_home(home)
+    (home / "config.toml").write_text(CONFIG + extra, encoding="utf-8")
+
+
+def new_home(home: Path) -> Expectation:
+    """A home in which nothing ever ran: database and factory model are made on the way."""
+    configure(home)
+    excerpt(home / "inbox" / "first.wav", "loop_electric", 1500)
+    return with_sounds(home, Expectation(dropped(home, ["first.wav"])), *DRAIN)
+
+
+def home_with_files(home: Path) -> Expectation:
+    """Two of one name with other content, one that is cut off, one that was processed once before."""
+    configure(home)
+    excerpt(home / "inbox" / "old.wav", "loop_electric", 1200)
+    shutil.copy(home / "inbox" / "old.wav", home / "inbox" / "sub.tmp")
+    fxd_well(home, *DRAIN)
+    (home / "inbox" / "sub.tmp").rename(home / "inbox" / "old.wav")
+    excerpt(home / "inbox" / "sub" / "riff.wav", "loop_breakbeat", 2400)
+    excerpt(home / "inbox" / "sub" / "riff.flac", "guit_harmonics", 2000)
+    excerpt(home / "inbox" / "sub" / "er" / "cut.flac", "loop_breakbeat", 9000)
+    os.truncate(home / "inbox" / "sub" / "er" / "cut.flac", 5000)
+    files = dropped(
+        home, ["old.wav", "sub/riff.wav", "sub/riff.flac", "sub/er/cut.flac"], ["sub/er/cut.flac"]
+    )
+    return with_sounds(home, replace(known(home), dropped=files), *DRAIN)
+
+
+def home_with_loose_files(home: Path) -> Expectation:
+    """Files outside of the inbox, one of which the daemon knows."""
+    configure(home)
+    excerpt(home / "inbox" / "known.wav", "loop_electric", 1200)
+    excerpt(home / "loose" / "known.wav", "loop_electric", 1200)
+    fxd_well(home, *DRAIN)
+    excerpt(home / "loose" / "riff.wav", "loop_breakbeat", 2400)
+    excerpt(home / "loose" / "other" / "riff.flac", "guit_harmonics", 2000)
+    paths = [home / name for name in PROCESS[1:]]
+    files = tuple(
+        Dropped(str(path.relative_to(home)), hash_of(path), soundfile.info(path).frames) for path in paths
+    )
+    return with_sounds(home, replace(known(home), processed=files), *PROCESS)
+
+
+def home_to_learn(home: Path) -> Expectation:
+    """A training set that is too large, and a champion that every challenger is better than."""
+    configure(home)
+    settings = load_settings(home)
+    with open_store(settings.database_url) as store:
+        for clip in ("loop_electric", "guit_harmonics", "bass_thick_c"):
+            add_excerpt(settings, store, clip, "training", 22_050)
+        for number in range(fewest_files(1)):
+            add_excerpt(settings, store, "loop_breakbeat", "validation", 8_000, 9_000 * number)
+        add_poor_champion(settings, store)
+        limit = (store.dataset_bytes() - 1) / 1e9
+    configure(home, f"max_dataset_gb = {limit:.9f}\n")
+    return known(home)
+
+
+def add_excerpt(
+    settings: Settings, store: Store, clip: str, subset: Subset, frames: int, first: int = 0
+) -> None:
+    """Put a piece of a clip into the training set, from where on its content belongs to `subset`."""
+    for start in count(first, 50):
+        path = settings.paths.db / "excerpt.wav"
+        excerpt(path, clip, frames, start)
+        sound, sample_rate = soundfile.read(path, dtype="float32", always_2d=True)
+        content = ContentHash(sample_rate, sound.shape[1])
+        content.update(np.ascontiguousarray(sound.T))
+        if subset_of(content.hexdigest()) == subset:
+            add_clip(store, settings, path)
+            path.unlink()
+            return
+
+
+def add_poor_champion(settings: Settings, store: Store) -> None:
+    """One that answers everything with a constant."""
+    architecture = PRESETS["feather"]
+    weights = {name: np.zeros(shape, np.float32) for name, shape in architecture.shapes().items()}
+    weights["1.head_bias"][:] = 5
+    network = TcnModel("poor", architecture, settings_hash(settings.saturator), weights)
+    card = ModelCard(
+        id=network.id,
+        created_at=datetime.now(UTC),
+        origin="trained",
+        fxd="0",
+        preset="feather",
+        architecture={},
+        sample_rate=network.sample_rate,
+        weights=architecture.weight_count,
+        saturator=settings.saturator,
+        settings_hash=network.settings_hash,
+        parent=None,
+        recipe={},
+        train_seconds=0.0,
+        steps=0,
+        trained_on=(),
+        scores=(),
+        esr_db=None,
+        reason="it is the first",
+        decision={},
+        environment={},
+    )
+    write_model(settings.paths.models / network.id, network, card)
+    store.add_model(card.record())
+    store.promote(network.id, card.reason, card.created_at)
+
+
+SCENARIOS = {
+    scenario.name: scenario
+    for scenario in (
+        Scenario("new", new_home, DRAIN),
+        Scenario("drop", home_with_files, DRAIN),
+        Scenario("process", home_with_loose_files, PROCESS, (PROCESS, DRAIN)),
+        Scenario("retrain", home_to_learn, RETRAIN, (RETRAIN, DRAIN)),
+    )
+}
