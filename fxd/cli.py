@@ -139,7 +139,7 @@ def stop(context: typer.Context, home: Home = None) -> int:
 @app.command()
 def process(
     context: typer.Context,
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Audio files.")],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Audio files, or folders of them.")],
     output: Annotated[
         Path | None, typer.Option("-o", "--output", metavar="DIR", help="Where results go; else outbox.")
     ] = None,

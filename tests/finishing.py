@@ -6,6 +6,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
+import pytest
 import soundfile
 
 from fxd.config import load_settings
@@ -16,6 +17,7 @@ from fxd.pipeline.inbox import Candidate, Inbox, signature
 from fxd.pipeline.job import Outcome
 from fxd.pipeline.publish import Finished, Publisher
 from fxd.pipeline.workers import Slot
+from fxd.store.errors import StoreUnavailable
 from fxd.store.records import EngineName, Environment, Result
 from fxd.store.store import Store
 
@@ -67,3 +69,15 @@ def finish(publisher: Publisher, claim: Claim) -> Finished:
 
 def result(engine: EngineName) -> Result:
     return Result(engine, "v", 0.01, 0.01, f"{engine}.wav", 1, 0.0, 0, 0.0)
+
+
+def show_but_not_record(publisher: Publisher, finished: Finished, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Publish until the database says that it is locked."""
+
+    def be_locked(*_: object) -> None:
+        raise StoreUnavailable("it is locked")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(publisher.store, "record_runs", be_locked)
+        with pytest.raises(StoreUnavailable):
+            publisher.release([finished])

@@ -114,6 +114,14 @@ def test_process_does_the_daemons_work_and_leaves_the_original(
     assert home.outputs() == ["mine.dsp.wav", "mine.tcn.wav"]
 
 
+def test_process_takes_a_folder_with_its_sub_folders(home: Home, clips: list[Path], tmp_path: Path) -> None:
+    (tmp_path / "takes" / "monday").mkdir(parents=True)
+    shutil.copy(clips[7], tmp_path / "takes" / "monday" / "riff.flac")
+    home.fxd("process", tmp_path / "takes")
+    assert home.outputs() == ["takes/monday/riff.dsp.wav", "takes/monday/riff.tcn.wav"]
+    assert not list((home.root / "outbox").glob(".*")), "nothing is left behind"
+
+
 def test_process_and_the_daemon_give_the_same_samples(home: Home, clips: list[Path], tmp_path: Path) -> None:
     home.fxd("process", clips[7], "-o", tmp_path / "results")
     shutil.copy(clips[7], home.inbox)

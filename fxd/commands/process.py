@@ -5,10 +5,8 @@ import signal
 import sys
 from collections import deque
 from collections.abc import Sequence
-from contextlib import ExitStack
-from datetime import UTC, datetime
-from pathlib import Path, PurePath
-from uuid import uuid4
+from contextlib import ExitStack, suppress
+from pathlib import Path
 
 from rich.console import Console
 from rich.progress import Progress, TaskID
@@ -19,12 +17,12 @@ from fxd.factory import install_factory_model
 from fxd.insight.stats import run_json
 from fxd.log import warn_only
 from fxd.pipeline.claims import Claim
-from fxd.pipeline.dispatch import DEATHS_ALLOWED, summary
-from fxd.pipeline.files import display
+from fxd.pipeline.dispatch import DEATHS_ALLOWED
 from fxd.pipeline.follower import has_spare_core
-from fxd.pipeline.inbox import signature
 from fxd.pipeline.job import Death, Done, Ending, Fault, Job, Trouble
-from fxd.pipeline.publish import ATTEMPTS, Finished, Publisher
+from fxd.pipeline.loose import loose_claims
+from fxd.pipeline.publish import ATTEMPTS, Finished, Publisher, Unplaceable
+from fxd.pipeline.story import summary
 from fxd.pipeline.workers import CompilingNotice, Limits, Slot, wait_for_news
 from fxd.store.records import Run
 from fxd.store.store import open_store
@@ -37,8 +35,8 @@ def process(settings: Settings, files: Sequence[Path], output: Path | None, as_j
     """Process `files` into `output` or the outbox, and record the runs; 1 where one of them failed."""
     warn_only()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # cleans up, as Ctrl-C does
-    claims = [loose_claim(path) for path in files]
     outbox = (output or settings.paths.outbox).absolute()
+    claims = loose_claims(settings, files, outbox)
     with ExitStack() as stack:
         store = stack.enter_context(open_store(settings.database_url))
         install_factory_model(settings, store)
@@ -51,13 +49,13 @@ def process(settings: Settings, files: Sequence[Path], output: Path | None, as_j
         slots: list[Slot] = []
         batch = Batch(settings, publisher, weights, slots, bar)
         stack.callback(batch.clean_up)
-        for _ in range(min(settings.worker_count, len(files))):
+        for _ in range(min(settings.worker_count, len(claims))):
             slot = Slot(limits, settings.saturator, weights)
             stack.callback(slot.close)
             slots.append(slot)
         runs = batch.run(claims)
-    if not any(outbox.glob(f"{ATTEMPTS}/*")):
-        (outbox / ATTEMPTS).rmdir() if (outbox / ATTEMPTS).is_dir() else None
+    with suppress(OSError):  # others are at work there
+        (outbox / ATTEMPTS).rmdir()
     for run in runs:
         report(run, outbox, as_json)
     return 1 if any(run.state == "failed" for run in runs) else 0
@@ -92,7 +90,7 @@ class Batch:
     def clean_up(self) -> None:
         """Remove what an interrupted batch was at; its workers must have ended."""
         for claim in (*self.waiting, *(claim for claim, _, _ in self.busy.values())):
-            self.publisher.remove_attempts(claim.id)
+            self.publisher.withdraw(claim.id)
 
     def tend(self, slot: Slot) -> None:
         slot.enforce()
@@ -122,11 +120,7 @@ class Batch:
                 self.runs.append(self.publisher.record_failure(claim, reason))
             case Done(outcome):
                 claim.note("processed")
-                finished = Finished(claim, attempt, outcome)
-                self.publisher.release([finished])
-                assert finished.run is not None
-                self.runs.append(finished.run)
-                self.publisher.remove_attempts(claim.id)
+                self.publish(Finished(claim, attempt, outcome))
             case Fault(reason):
                 self.runs.append(self.publisher.record_failure(claim, reason))
             case Death(reason):
@@ -138,15 +132,15 @@ class Batch:
             case Trouble(reason):
                 raise OSError(reason)
 
-
-def loose_claim(path: Path) -> Claim:
-    """A file that is processed where it lies. Raises OSError where it is no regular file."""
-    found = signature(path)
-    if found is None:
-        kind = "a folder" if path.is_dir() else "not there, or no regular file"
-        raise FileNotFoundError(f"{display(path)} is {kind}; name audio files")
-    now = datetime.now(UTC)
-    return Claim(uuid4().hex, path.absolute().parent, PurePath(path.name), found, now, has_journal=False)
+    def publish(self, finished: Finished) -> None:
+        try:
+            self.publisher.release([finished])
+        except Unplaceable as error:
+            self.runs.append(self.publisher.record_failure(finished.claim, str(error)))
+            return
+        assert finished.run is not None
+        self.runs.append(finished.run)
+        self.publisher.remove_attempts(finished.claim.id)
 
 
 def report(run: Run, outbox: Path, as_json: bool) -> None:

@@ -20,9 +20,10 @@ from fxd.pipeline.crew import Crew, Work
 from fxd.pipeline.files import display
 from fxd.pipeline.inbox import Inbox
 from fxd.pipeline.job import Death, Done, Fault, Job, Trouble
-from fxd.pipeline.publish import Finished, Publisher, Unfinished
+from fxd.pipeline.publish import Finished, Publisher, Unfinished, Unplaceable
+from fxd.pipeline.story import summary
 from fxd.pipeline.workers import Slot
-from fxd.store.records import Result, Run
+from fxd.store.records import Run
 
 DEATHS_ALLOWED = 2
 CUT_OFF_PATIENCE = 10.0
@@ -218,6 +219,11 @@ class Dispatcher:
                 rest.remove(work)
                 self.ended.remove(work)
                 self.waiting.append(work.claim)
+            except Unplaceable as error:
+                (work,) = (work for work in rest if work.finished is error.finished)
+                rest.remove(work)
+                self.quarantine(work.claim, str(error))
+                self.count(work)
             else:
                 return lost
 
@@ -285,15 +291,3 @@ class Dispatcher:
 def is_on_its_way_out(work: Work) -> bool:
     """Whether outputs of it may be visible: then they are recorded, and what changed since is late writing."""
     return work.finished is not None and bool(work.finished.names)
-
-
-def summary(run: Run) -> str:
-    """One line about a run that went well."""
-    speeds = ", ".join(f"{one.engine} {speed(one, run):.0f}x" for one in run.results)
-    quality = next((one.quality for one in run.results if one.quality is not None), None)
-    esr = f", ESR {quality.esr_db:.1f} dB" if quality is not None and quality.esr == quality.esr else ""
-    return f"{run.file}: {run.seconds:.1f} s, {speeds}{esr}"
-
-
-def speed(result: Result, run: Run) -> float:
-    return run.seconds / result.engine_seconds if result.engine_seconds else float("inf")

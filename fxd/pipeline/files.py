@@ -121,6 +121,26 @@ def place(temporary: Path, final: Path) -> None:
         temporary.unlink()
 
 
+def place_new(temporary: Path, final: Path) -> bool:
+    """The same, but never over what is there; False where another file has the name, or took it just now.
+
+    Where there are hard links, `temporary` stays as a second name of the file.
+    """
+    make_folder(final.parent)
+    try:
+        os.link(temporary, final, follow_symlinks=False)
+    except FileExistsError:
+        return os.path.samestat(temporary.lstat(), final.lstat())
+    except FileNotFoundError:
+        raise
+    except OSError:
+        # No hard links here (exFAT, some network shares): nothing else spares what is there in one step.
+        if os.path.lexists(final):
+            return False
+        temporary.replace(final)
+    return True
+
+
 def usable_folder(root: Path, relative: PurePath) -> PurePath:
     """`relative`, with a number on every part of it whose name below `root` belongs to a file."""
     usable = PurePath()

@@ -91,9 +91,12 @@ class Candidate:
 class Inbox:
     """The files below `root` that may be taken, and which of them are complete."""
 
-    def __init__(self, root: Path, settings: InboxSettings) -> None:
+    def __init__(
+        self, root: Path, settings: InboxSettings, own_folders: tuple[str, ...] = OWN_FOLDERS
+    ) -> None:
         self.root = root
         self.settings = settings
+        self.own_folders = own_folders
         self.candidates: dict[Path, Candidate] = {}
         self.left_alone: set[Path] = set()
         self.looks: list[tuple[float, int, Candidate]] = []
@@ -103,7 +106,7 @@ class Inbox:
     def why_ignored(self, path: Path) -> str | None:
         """Why a file below the inbox is not taken, as a sentence's end; None where it is."""
         relative = path.relative_to(self.root)
-        if relative.parts[0] in OWN_FOLDERS:
+        if relative.parts[0] in self.own_folders:
             return f"it lies in {relative.parts[0]}/, where originals are kept"
         if any(part.startswith(".") for part in relative.parts[:-1]):
             return "it lies in a hidden folder"
@@ -148,7 +151,7 @@ class Inbox:
             return []
 
     def may_enter(self, folder: Path, name: str) -> bool:
-        own = folder == self.root and name in OWN_FOLDERS
+        own = folder == self.root and name in self.own_folders
         return self.settings.recursive and not own and not name.startswith(".")
 
     def notice(self, path: Path, hold_seconds: float = 0.0) -> None:

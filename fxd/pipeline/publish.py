@@ -9,11 +9,12 @@ one transaction serve them all. On a disk that takes its time to sync, many smal
 else.
 """
 
+import errno
 import shutil
 import time
-from collections.abc import Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path, PurePath
@@ -23,20 +24,18 @@ import soundfile
 from fxd.config import Settings
 from fxd.pipeline.archive import to_done, to_failed
 from fxd.pipeline.claims import Claim
-from fxd.pipeline.files import (
-    display,
-    make_folder,
-    place,
-    sync_folders,
-)
+from fxd.pipeline.files import display, make_folder, place, place_new, sync_folders
 from fxd.pipeline.job import DRY_STEM, Outcome
-from fxd.pipeline.names import Manifests, Names, OutputNames
+from fxd.pipeline.names import Choice, Manifests, Mark, Names, OutputNames, mark
+from fxd.pipeline.story import done_run, failed_run
 from fxd.store.records import Environment, Example, Run, Step
 from fxd.store.store import Store
 from fxd.training.dataset import dry_path, subset_of
 
 ATTEMPTS = ".attempts"
 STRAY_SECONDS = 86_400.0
+NO_SUCH_NAME = (errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ)
+"""What a file system says of a path that is too long, and of characters that it does not have."""
 
 
 @dataclass
@@ -59,6 +58,25 @@ class Unfinished(OSError):
 
     def __init__(self, finished: Finished, text: str) -> None:
         super().__init__(text)
+        self.finished = finished
+
+
+class Unplaceable(Exception):
+    """The outbox takes no file of such a name, and never will; the text is a reason to give people."""
+
+    def __init__(self, finished: Finished, trouble: OSError) -> None:
+        super().__init__(
+            f"the outbox cannot take results of that name ({trouble.strerror}); shorten the names of its "
+            "folders, or give it a plainer one, and drop it again"
+        )
+        self.finished = finished
+
+
+class NameTaken(Exception):
+    """Somebody else's file got the name in the moment between choosing and giving it."""
+
+    def __init__(self, finished: Finished) -> None:
+        super().__init__()
         self.finished = finished
 
 
@@ -89,7 +107,8 @@ class Publisher:
         make_folder(self.attempts)
         folders = (self.attempts / f"{claim.id}.{number}" for number in count(1))
         folder = next(folder for folder in folders if not folder.exists())
-        folder.mkdir()  # not synced: after a power cut the attempt is repeated anyway
+        # Not synced: after a power cut the attempt is repeated anyway. `fxd process` removes an empty parent.
+        folder.mkdir(parents=True)
         return folder
 
     def attempts_of(self, run_id: str) -> list[Path]:
@@ -99,41 +118,52 @@ class Publisher:
     def release(self, group: Sequence[Finished]) -> None:
         """Make the outputs of a group appear and record its runs; the originals stay where they are.
 
-        Raises Unfinished where one of its attempts has to be repeated; the others can be released without it.
+        Raises Unfinished where one of its attempts has to be repeated, and Unplaceable where one can never come
+        out; the others can be released without it.
         """
         group = [finished for finished in group if finished.run is None]
-        if group:
+        while group:
             self.name_outputs([finished for finished in group if not finished.names], group)
-            self.show_outputs(group)
+            try:
+                self.show_outputs(group)
+            except NameTaken as taken:
+                self.names.take_back(taken.finished.claim.id)
+                taken.finished.names = {}
+                continue
             self.record(group)
+            return
 
     def name_outputs(self, nameless: Sequence[Finished], group: Sequence[Finished]) -> None:
         """Check what the workers made, and choose its names, for good."""
         for finished in nameless:
             check_outputs(finished)
         holders = {name: one.outcome.sha256 for one in group for name in one.names.values()}
-        chosen: dict[str, Names] = {}
+        chosen: dict[str, Choice] = {}
         for finished in nameless:
             claim, sha256 = finished.claim, finished.outcome.sha256
-            engines = [result.engine for result in finished.outcome.results]
-            names = self.names.choose(claim.id, claim.relative, engines, sha256, holders)
+            made: dict[str, Mark] = {
+                one.engine: mark(finished.attempt / one.output) for one in finished.outcome.results
+            }
+            with placeable(finished):
+                names = self.names.choose(claim.id, claim.relative, list(made), sha256, holders)
             holders |= dict.fromkeys(names.values(), sha256)
-            chosen[claim.id] = names
+            chosen[claim.id] = Choice(names, made)
         if chosen:
             self.names.manifests.write(chosen)
         for finished in nameless:
-            finished.names = chosen[finished.claim.id]
+            finished.names = chosen[finished.claim.id].names
 
     def show_outputs(self, group: Sequence[Finished]) -> None:
-        """Rename outputs and dry sounds to where they belong, for good."""
+        """Give outputs and dry sounds the names where they belong, for good."""
         folders: list[Path] = []
+        shown: dict[PurePath, str] = {}
         for finished in group:
             try:
-                for temporary, final in self.moves(finished):
-                    folders.append(final.parent)
-                    # One that is there no more was published before something further down failed.
-                    if temporary.exists() or not final.exists():
-                        place(temporary, final)
+                for temporary, name in self.moves(finished):
+                    folders.append((self.outbox / name).parent)
+                    with placeable(finished):
+                        self.show(finished, temporary, name, shown)
+                    shown[name] = finished.outcome.sha256
                 finished.example = self.keep_dry(finished)
             except FileNotFoundError as error:
                 raise Unfinished(finished, str(error)) from error
@@ -143,44 +173,45 @@ class Publisher:
             if finished.claim.steps[-1].name != "published":
                 finished.claim.note("published", ", ".join(map(self.text, finished.names.values())))
 
-    def moves(self, finished: Finished) -> list[tuple[Path, Path]]:
+    def show(
+        self, finished: Finished, temporary: Path, name: PurePath, shown: Mapping[PurePath, str]
+    ) -> None:
+        """Let one output appear; it replaces only what was made from the same content, or by the same run."""
+        final = self.outbox / name
+        is_to_come = temporary.exists()  # else it was published before something further down failed
+        if (is_to_come or not final.exists()) and place_new(temporary, final):
+            return
+        if self.names.is_taken(finished.claim.id, name, finished.outcome.sha256, shown):
+            raise NameTaken(finished)
+        if is_to_come:
+            place(temporary, final)
+
+    def moves(self, finished: Finished) -> list[tuple[Path, PurePath]]:
         return [
-            (finished.attempt / result.output, self.outbox / finished.names[result.engine])
+            (finished.attempt / result.output, finished.names[result.engine])
             for result in finished.outcome.results
         ]
 
     def record(self, group: Sequence[Finished]) -> None:
-        runs = [self.run_of(finished) for finished in group]
+        runs = [
+            done_run(
+                finished.claim,
+                finished.outcome,
+                {engine: self.text(name) for engine, name in finished.names.items()},
+                self.environment,
+            )
+            for finished in group
+        ]
         self.store.record_runs([(run, one.example) for run, one in zip(runs, group, strict=True)])
         for finished, run in zip(group, runs, strict=True):
             finished.run = run
 
     def record_failure(self, claim: Claim, reason: str) -> Run:
         """Record that a file cannot be processed; the original stays where it is."""
-        run = self.failed_run(claim, reason)
+        run = failed_run(claim, reason, self.environment)
         self.store.record_run(run, None)
         self.remove_attempts(claim.id)
         return run
-
-    def failed_run(self, claim: Claim, reason: str) -> Run:
-        finished_at = datetime.now(UTC)
-        return Run(
-            id=claim.id,
-            file=claim.file,
-            sha256="",
-            state="failed",
-            reason=reason,
-            received_at=claim.received_at,
-            finished_at=finished_at,
-            sample_rate=0,
-            channels=0,
-            frames=0,
-            bytes=claim.signature[0],
-            queue_seconds=queue_seconds(claim),
-            total_seconds=(finished_at - claim.received_at).total_seconds(),
-            environment=self.environment,
-            steps=(*claim.steps, Step(finished_at, "failed", reason)),
-        )
 
     def archive(self, recorded: Sequence[tuple[Claim, Run]]) -> None:
         """Move the originals of recorded runs out of their claims, and clean up; `final` of a claim tells where.
@@ -220,6 +251,11 @@ class Publisher:
                 shutil.rmtree(folder)
         self.names.manifests.forget(run_id)
 
+    def withdraw(self, run_id: str) -> None:
+        """Let go of a run that was interrupted and is not to be gone on with: nothing of it stays."""
+        self.names.take_back(run_id)
+        self.remove_attempts(run_id)
+
     def remove_strays(self) -> None:
         """Remove the attempts at recorded runs, and those that nobody can be at any more."""
         for path in self.attempts.iterdir() if self.attempts.is_dir() else ():
@@ -240,7 +276,7 @@ class Publisher:
 
     def has_chosen_names(self, claim: Claim) -> bool:
         """Whether publishing has begun, so that outputs may be visible that no run is recorded for."""
-        return bool(self.names.manifests.names_of(claim.id))
+        return bool(self.names.manifests.choices_of(claim.id))
 
     def dry_path(self, outcome: Outcome) -> Path:
         return dry_path(self.settings.dataset, outcome.content_sha256, outcome.dry_suffix)
@@ -264,29 +300,16 @@ class Publisher:
             profile=outcome.profile,
         )
 
-    def run_of(self, finished: Finished) -> Run:
-        claim, outcome = finished.claim, finished.outcome
-        finished_at = datetime.now(UTC)
-        results = (replace(one, output=self.text(finished.names[one.engine])) for one in outcome.results)
-        return Run(
-            id=claim.id,
-            file=claim.file,
-            sha256=outcome.sha256,
-            state="done",
-            reason="",
-            received_at=claim.received_at,
-            finished_at=finished_at,
-            sample_rate=outcome.sample_rate,
-            channels=outcome.channels,
-            frames=outcome.frames,
-            bytes=claim.signature[0],
-            queue_seconds=queue_seconds(claim),
-            total_seconds=(finished_at - claim.received_at).total_seconds(),
-            environment=self.environment,
-            results=tuple(results),
-            steps=(*claim.steps, Step(finished_at, "recorded")),
-            content_sha256=outcome.content_sha256,
-        )
+
+@contextmanager
+def placeable(finished: Finished) -> Iterator[None]:
+    """Raises Unplaceable where the file system refuses the name that is given in the block."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in NO_SUCH_NAME:
+            raise Unplaceable(finished, error) from error
+        raise
 
 
 def check_outputs(finished: Finished) -> None:
@@ -303,9 +326,3 @@ def check_outputs(finished: Finished) -> None:
             raise Unfinished(finished, f"{path} cannot be read back ({error}); is the disk full?") from error
         if frames != wanted:
             raise Unfinished(finished, f"{path} holds {frames} of {wanted} frames; is the disk full?")
-
-
-def queue_seconds(claim: Claim) -> float:
-    """From seen to the start of the last attempt."""
-    started = [step.at for step in claim.steps if step.name == "started"]
-    return (started[-1] - claim.received_at).total_seconds() if started else 0.0

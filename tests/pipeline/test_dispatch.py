@@ -1,5 +1,6 @@
 """Files on their way through the slots: who gets which, and what happens to those that have ended."""
 
+import errno
 import shutil
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -11,7 +12,7 @@ from finishing import finish, make_dispatcher, make_publisher
 
 from fxd.config import SaturatorSettings, load_settings
 from fxd.home import make_home
-from fxd.pipeline import dispatch
+from fxd.pipeline import dispatch, publish
 from fxd.pipeline.claims import JOURNAL, Claim, Claims
 from fxd.pipeline.crew import AHEAD_BYTES, AHEAD_FILES
 from fxd.pipeline.dispatch import Dispatcher
@@ -320,3 +321,32 @@ def test_a_path_too_long_to_be_claimed_holds_up_no_other(
     dispatcher.assign()
     assert [task.job.source.name for hand in hands for task in hand.tasks] == ["b.wav"]
     assert dispatcher.inbox.candidates == {}
+
+
+def test_a_file_whose_results_the_outbox_cannot_name_is_quarantined_and_the_others_come_out(
+    dispatcher: Dispatcher,
+    hands: list[Hand],
+    drop: Callable[..., None],
+    root: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As on a disk that has no such characters."""
+    place = publish.place_new
+
+    def refuse_colons(temporary: Path, final: Path) -> bool:
+        if ":" in final.name:
+            raise OSError(errno.EINVAL, "Invalid argument", final)
+        return place(temporary, final)
+
+    monkeypatch.setattr(publish, "place_new", refuse_colons)
+    drop("take: 1.wav", "good.wav")
+    dispatcher.assign()
+    for hand in hands:
+        end_well(dispatcher, hand)
+    dispatcher.listen()
+    dispatcher.settle()
+    assert outputs(root) == {"good.dsp.wav", "good.tcn.wav"}
+    failed = root / "inbox" / "failed"
+    assert "a plainer one" in (failed / "take: 1.wav.error.txt").read_text()
+    assert dispatcher.is_idle
+    assert (dispatcher.done, dispatcher.failed) == (1, 1)

@@ -13,12 +13,11 @@ from typing import Any
 
 import pytest
 import soundfile
-from finishing import FRAMES, finish, level_of, make_dispatcher, make_publisher, take
+from finishing import FRAMES, finish, level_of, make_dispatcher, make_publisher, show_but_not_record, take
 
 from fxd.config import load_settings
 from fxd.home import make_home
 from fxd.pipeline.claims import Claims
-from fxd.pipeline.names import Manifests
 from fxd.pipeline.publish import Unfinished
 from fxd.store.database import connect
 from fxd.store.errors import StoreUnavailable
@@ -183,29 +182,32 @@ def test_a_group_met_by_a_locked_database_goes_on_where_it_was(
     assert names == ["seen", "claimed", "started", "published", "recorded", "archived"]
 
 
-def test_an_output_that_disappears_before_it_is_recorded_is_made_again(
+def test_an_output_that_disappears_before_it_is_recorded_appears_again(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with open_store(load_settings(root).database_url) as store:
         publisher = make_publisher(root, store)
         claims = Claims(root / "inbox")
         finished = finish(publisher, take(claims, root / "inbox" / "riff.wav"))
+        show_but_not_record(publisher, finished, monkeypatch)
+        (root / "outbox" / "riff.dsp.wav").unlink()
+        publisher.release([finished])
+        claims.close()
+    assert visible(root / "outbox").keys() == {"riff.dsp.wav", "riff.tcn.wav", "same.dsp.wav"}
 
-        def be_locked(*_: object) -> None:
-            raise StoreUnavailable("it is locked")
 
-        with monkeypatch.context() as patch:
-            patch.setattr(store, "record_runs", be_locked)
-            with pytest.raises(StoreUnavailable):
-                publisher.release([finished])
+def test_outputs_that_are_lost_with_their_attempt_before_they_are_recorded_are_made_again(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with open_store(load_settings(root).database_url) as store:
+        publisher = make_publisher(root, store)
+        claims = Claims(root / "inbox")
+        finished = finish(publisher, take(claims, root / "inbox" / "riff.wav"))
+        show_but_not_record(publisher, finished, monkeypatch)
         (root / "outbox" / "riff.tcn.wav").unlink()
+        shutil.rmtree(finished.attempt)
         with pytest.raises(Unfinished):
             publisher.release([finished])
         publisher.release([finish(publisher, finished.claim)])
         claims.close()
     assert visible(root / "outbox").keys() == {"riff.dsp.wav", "riff.tcn.wav", "same.dsp.wav"}
-
-
-def test_names_that_a_daemon_on_the_same_outbox_forgets_meanwhile_are_no_trouble(tmp_path: Path) -> None:
-    (tmp_path / "names.0.json").symlink_to(tmp_path / "removed")
-    assert Manifests(tmp_path).chosen == {}
