@@ -5,13 +5,14 @@ FXD := $(BIN)/fxd --home .
 # Several threads of a linear algebra library in several processes on few cores only wait for each other.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help demo test lint types check factory bench-table clean
+.PHONY: help demo test load lint types check factory bench-table clean
 
 help:
 	@echo "make demo         set up .venv, process the clips of tests/audio with both engines, print the statistics"
 	@echo "make test         run the test suite"
 	@echo "make check        linter, formatter and type checker"
 	@echo "make bench-table  measure the engines, and put the tables into README.md (two minutes)"
+	@echo "make load         ten thousand files at once, and a log of a million runs (a quarter of an hour)"
 	@echo "make factory      train the models that ship with fxd anew (three and a half hours)"
 	@echo "make clean        remove .venv and caches; inbox, outbox, models and db stay"
 
@@ -44,6 +45,10 @@ types: $(VENV)/ready
 	$(BIN)/mypy
 
 check: lint types
+
+load: $(VENV)/ready
+	$(BIN)/python -m tests.load.flood
+	$(BIN)/python -m tests.load.million
 
 factory: $(VENV)/ready
 	$(BIN)/python -m fxd.factory.make

@@ -1,14 +1,13 @@
 """The training set: which dry sounds are kept, and for which saturator settings they were heard."""
 
 from collections.abc import Sequence
-from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, delete, func, select
+from sqlalchemy import Connection, Double, Select, cast, delete, func, select, update
 
 from fxd.store.database import Database
 from fxd.store.records import Example
 from fxd.store.rows import columns_of, insert_new, values_of
-from fxd.store.tables import examples
+from fxd.store.tables import dataset_totals, examples
 
 VARIABLES = 500
 """Of one statement; some builds of SQLite take no more than 999."""
@@ -36,17 +35,13 @@ class Examples(Database):
 
     def dataset_seconds(self) -> float:
         """Length of the sounds that are kept, each counted once."""
-        return float(self.sum_over_contents(examples.c.frames / examples.c.sample_rate))
+        with self.read() as connection:
+            return float(connection.execute(select(dataset_totals.c.seconds)).scalar_one())
 
     def dataset_bytes(self) -> int:
         """Size of the sounds that are kept, each counted once."""
-        return int(self.sum_over_contents(examples.c.bytes))
-
-    def sum_over_contents(self, value: ColumnElement[Any]) -> Any:
-        """A number, of whatever type the database sums in."""
-        query = select(func.coalesce(func.sum(value), 0)).where(examples.c.id.in_(first_of_each_content()))
         with self.read() as connection:
-            return connection.execute(query).scalar_one()
+            return int(connection.execute(select(dataset_totals.c.bytes)).scalar_one())
 
     def add_example(self, example: Example) -> bool:
         """Add a sound that no run brought; false where it is there with these settings already."""
@@ -62,6 +57,7 @@ class Examples(Database):
         with self.write() as connection:
             for start in range(0, len(contents), VARIABLES):
                 some = contents[start : start + VARIABLES]
+                subtract(connection, some)
                 query = delete(examples).where(examples.c.content_sha256.in_(some))
                 removed += connection.execute(query).rowcount
         return removed
@@ -69,7 +65,32 @@ class Examples(Database):
 
 def add_example(connection: Connection, example: Example) -> bool:
     """Add to the training set; false where this sound with these settings is in it already."""
-    return insert_new(connection, examples, values_of(example))
+    # The totals first: whoever adds the same sound under other settings waits there, and then finds it known.
+    change_totals(connection, 0.0, 0)
+    known = select(examples.c.id).where(examples.c.content_sha256 == example.content_sha256).limit(1)
+    is_known = connection.execute(known).first() is not None
+    is_added = insert_new(connection, examples, values_of(example))
+    if is_added and not is_known:
+        change_totals(connection, example.frames / example.sample_rate, example.bytes)
+    return is_added
+
+
+def subtract(connection: Connection, contents: Sequence[str]) -> None:
+    """Take sounds that are about to be forgotten out of the totals."""
+    change_totals(connection, 0.0, 0)
+    firsts = first_of_each_content().where(examples.c.content_sha256.in_(contents))
+    seconds = func.sum(cast(examples.c.frames, Double) / examples.c.sample_rate)
+    query = select(func.coalesce(seconds, 0.0), func.coalesce(func.sum(examples.c.bytes), 0))
+    seconds, size = connection.execute(query.where(examples.c.id.in_(firsts))).one()
+    change_totals(connection, -float(seconds), -int(size))
+
+
+def change_totals(connection: Connection, seconds: float, size: int) -> None:
+    """Add to what the training set amounts to. The row stays locked until the transaction ends."""
+    totals = dataset_totals.c
+    connection.execute(
+        update(dataset_totals).values(seconds=totals.seconds + seconds, bytes=totals.bytes + size)
+    )
 
 
 def first_of_each_content() -> Select[tuple[int]]:

@@ -3,6 +3,7 @@
 environments 1 --- n runs 1 --- n results          one result an engine
                           1 --- n steps            what happened to the file, in order
 examples                                           the training set: (content, settings) is unique
+dataset_totals                                     its length and size, each sound counted once
 models 1 --- n promotions                          the newest promotion names the champion
        1 --- n reviews                             what new files said of a promotion
        1 --- n trainings                           a training may end without a model
@@ -135,6 +136,14 @@ examples = Table(
     one_of("subset", Subset),
     CheckConstraint("sample_rate > 0", name="sample_rate"),
     sqlite_autoincrement=True,
+)
+
+dataset_totals = Table(
+    "dataset_totals",
+    metadata,
+    Column("id", Count, primary_key=True, autoincrement=False),  # there is one row
+    Column("seconds", Measure, nullable=False),
+    Column("bytes", Count, nullable=False),
 )
 
 models = Table(

@@ -3,7 +3,7 @@ from collections.abc import Callable
 import pytest
 
 from fxd.store.records import Example, Run
-from fxd.store.store import Store
+from fxd.store.store import Store, open_store
 
 MakeRun = Callable[..., Run]
 MakeExample = Callable[..., Example]
@@ -88,3 +88,25 @@ def test_a_removed_sound_is_gone_under_all_settings_and_may_come_again(
     assert [example.content_sha256 for example in store.examples()] == ["c1"]
     add(make_example("c0", "loud"))
     assert [example.content_sha256 for example in store.examples()] == ["c1", "c0"]
+
+
+def test_the_length_of_the_set_follows_what_is_removed(store: Store, make_example: MakeExample) -> None:
+    for content, settings in (("c0", "loud"), ("c0", "soft"), ("c1", "loud"), ("c2", "loud")):
+        store.add_example(make_example(content, settings, frames=44_100, bytes=1_000))
+    store.remove_examples(["c0", "c1", "unknown"])
+    assert store.dataset_seconds() == pytest.approx(1.0)
+    assert store.dataset_bytes() == 1_000
+    store.add_example(make_example("c0", "loud", frames=44_100, bytes=1_000))
+    assert store.dataset_seconds() == pytest.approx(2.0)
+
+
+def test_a_set_from_before_its_length_was_kept_is_added_up(url: str, make_example: MakeExample) -> None:
+    with open_store(url) as store:
+        for content, settings in (("c0", "loud"), ("c0", "soft"), ("c1", "loud")):
+            store.add_example(make_example(content, settings, frames=66_150, bytes=3_000_000_000))
+        with store.write() as connection:
+            connection.exec_driver_sql("DROP TABLE dataset_totals")
+            connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0005'")
+    with open_store(url) as store:
+        assert store.dataset_seconds() == pytest.approx(3.0)
+        assert store.dataset_bytes() == 6_000_000_000
