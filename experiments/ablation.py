@@ -22,8 +22,8 @@ from experiments.material import Pairs, examples, judge, one_third, pairs_of, so
 from experiments.variants import VARIANTS, Chosen, Variant, WatchedLearner
 from fxd.engines.engine import Array
 from fxd.engines.tcn import PRESETS, TcnModel
+from fxd.training.learner import one_thread
 from fxd.training.mixture import Mixture
-from fxd.training.trainer import one_thread
 
 SEEDS = (0, 1, 2)
 RECIPE = "the recipe"

@@ -29,8 +29,10 @@ from fxd.config import SaturatorSettings
 from fxd.engines.settings_hash import settings_hash
 from fxd.engines.tcn import PRESETS, TcnModel, save_weights
 from fxd.factory.make import show_progress
+from fxd.training.measuring import plan_for
 from fxd.training.mixture import Mixture
-from fxd.training.trainer import Trained, plan_for, prepare, train
+from fxd.training.preparation import prepare
+from fxd.training.trainer import Trained, train
 
 
 def train_on(

@@ -20,6 +20,7 @@ from fxd.training.champion import Champion, NoChampion, load_champion
 from fxd.training.contest import Material, Player, contest, judged
 from fxd.training.dataset import trim_dataset
 from fxd.training.job import CHECKPOINT_NAME, Job, job_folder, take_up
+from fxd.training.measuring import plan_for
 from fxd.training.mixture import Mixture
 from fxd.training.models import model_folder, new_model_id, write_model
 from fxd.training.pairs import PairSource
@@ -30,7 +31,7 @@ from fxd.training.progress import Progress
 from fxd.training.promotion import Contender, Decision, counted, decide
 from fxd.training.review import review
 from fxd.training.succession import tonight
-from fxd.training.trainer import Trained, TrainingFailed, ValidationPair, plan_for, saved_plan, train
+from fxd.training.trainer import Trained, TrainingFailed, ValidationPair, saved_plan, train
 from fxd.training.validation import factory_pairs, validation_pairs
 
 FINISH_SECONDS = 0.5

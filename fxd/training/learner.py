@@ -1,7 +1,8 @@
 """A network and its optimiser: one step of learning from one batch."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, NamedTuple, Protocol, cast
 
 import numpy as np
@@ -62,6 +63,21 @@ def choose_device(name: str) -> torch.device:
     if name == "cuda" and not torch.cuda.is_available():
         raise TrainingFailed('[tcn] device = "cuda": PyTorch sees no CUDA device; use "auto" or "cpu"')
     return torch.device(name)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Keep PyTorch to one thread; the compiled kernels have their own.
+
+    Tensors are so small here that a second one brings a third at best; and where another process wants its
+    core, both wait for each other in every operation, and a step takes eight times as long.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 class Learner:

@@ -3,16 +3,19 @@
 from collections.abc import Sequence
 
 import numpy as np
+from loguru import logger
 
 from fxd.config import Settings
 from fxd.engines.engine import render
 from fxd.engines.saturator import Saturator
 from fxd.engines.tcn import MODEL_SAMPLE_RATE, PRESETS, Architecture, Tcn, TcnModel
 from fxd.training.contest import score
+from fxd.training.course import ValidationPair
 from fxd.training.evidence import fewest_files
+from fxd.training.learner import Learner, TrainingFailed, choose_device, one_thread
+from fxd.training.measuring import seconds_of
 from fxd.training.pairs import resampled
 from fxd.training.promotion import Night
-from fxd.training.trainer import TrainingFailed, ValidationPair, prepare, seconds_of
 
 SINES_SECONDS = 8
 """Of sound in which aliases are looked for."""
@@ -39,6 +42,17 @@ def warm_up(settings: Settings) -> None:
         raise TrainingFailed(f"at {MODEL_SAMPLE_RATE} Hz, the network's sample rate, {error}") from error
     render(Tcn(silent_network(PRESETS[settings.tcn.preset])), moment, MODEL_SAMPLE_RATE)
     prepare(PRESETS[settings.tcn.preset], settings.tcn.device)
+
+
+def prepare(architecture: Architecture, device: str = "auto") -> None:
+    """Have a step compiled, so that no training pays for it; on a machine that has done it before, load it."""
+    learner = Learner(architecture, 0, choose_device(device))
+    if learner.compiled:
+        logger.info("compiling the training step: some ten seconds, the first time on a machine")
+        dry = np.zeros((1, architecture.receptive_field), np.float32)
+        with one_thread():
+            for _ in range(2):  # the optimiser compiles its own step at the second
+                learner.step(dry, np.zeros((1, 1), np.float32), 0.0)
 
 
 def judging_seconds(architecture: Architecture, pairs: Sequence[ValidationPair], night: Night) -> float:

@@ -1,28 +1,25 @@
 """Training of one network: restore, then step by step: learn, now and then validate, and keep what was reached.
 
-It knows neither files of sound nor the database: segments and validation pairs are handed in, the best weights
+It knows neither files of sound nor the database: segments and validation pairs are handed in, trained weights
 come out. A training that was killed goes on from its checkpoint, at most `CHECKPOINT_SECONDS` back, and with a
 plan that the clock does not cut ends with the weights that it would have had.
 """
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-import torch
 from loguru import logger
 
-from fxd.engines.tcn import MODEL_SAMPLE_RATE, Architecture, TcnModel
+from fxd.engines.tcn import Architecture, TcnModel
 from fxd.metrics import decibels
 from fxd.store.records import CurvePoint
 from fxd.training.checkpoint import Best, Checkpoint
 from fxd.training.course import Course, ValidationPair, validation_esr
-from fxd.training.learner import Energy, Learner, Segments, TrainingFailed, choose_device
-from fxd.training.plan import Costs, Plan, plan_within
+from fxd.training.learner import Energy, Learner, Segments, TrainingFailed, choose_device, one_thread
+from fxd.training.plan import Plan
 from fxd.training.progress import Progress
 
 __all__ = [
@@ -32,8 +29,6 @@ __all__ = [
     "Trained",
     "TrainingFailed",
     "ValidationPair",
-    "plan_for",
-    "prepare",
     "saved_plan",
     "train",
     "validation_esr",
@@ -41,11 +36,6 @@ __all__ = [
 
 CHECKPOINT_SECONDS = 20.0
 PROGRESS_SECONDS = 0.2
-MEASURED_ROUNDS = 6
-ROUND_STEPS = 5
-"""In each round the optimiser refreshes its bases once."""
-TRIAL_FRAMES = 5 * MODEL_SAMPLE_RATE
-"""What the cost of validation is measured on."""
 
 
 @dataclass(frozen=True)
@@ -73,98 +63,10 @@ class Trained:
     """The machine was slower than planned; not all steps were taken, so it cannot be repeated exactly."""
 
 
-def prepare(architecture: Architecture, device: str = "auto") -> None:
-    """Have a step compiled, so that no training pays for it; on a machine that has done it before, load it."""
-    learner = Learner(architecture, 0, choose_device(device))
-    if learner.compiled:
-        logger.info("compiling the training step: some ten seconds, the first time on a machine")
-        dry = np.zeros((1, architecture.receptive_field), np.float32)
-        with one_thread():
-            for _ in range(2):  # the optimiser compiles its own step at the second
-                learner.step(dry, np.zeros((1, 1), np.float32), 0.0)
-
-
 def how(learner: Learner, threads: int) -> str:
     if learner.compiled:
         return f"in compiled kernels on {threads} thread{'s' if threads > 1 else ''}"
     return f"in PyTorch on {learner.device.type}"
-
-
-def plan_for(
-    architecture: Architecture,
-    segments: Segments,
-    validation: Sequence[ValidationPair],
-    seconds: float,
-    seed: int = 0,
-    device: str = "auto",
-    known_steps: int = 0,
-    threads: int = 1,
-) -> Plan:
-    """The plan for a training that begins now and ends within `seconds`, validations and measuring included.
-
-    It will start from weights that have taken `known_steps`; 0 is from zero. `threads` are for it as well.
-    """
-    began = time.monotonic()
-    with one_thread():
-        costs = measure(architecture, segments, validation, choose_device(device), threads)
-    return plan_within(seconds - (time.monotonic() - began), costs, seed, known_steps)
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Keep PyTorch to one thread; the compiled kernels have their own.
-
-    Tensors are so small here that a second one brings a third at best; and where another process wants its
-    core, both wait for each other in every operation, and a step takes eight times as long.
-    """
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-def measure(
-    architecture: Architecture,
-    segments: Segments,
-    validation: Sequence[ValidationPair],
-    device: torch.device,
-    threads: int,
-) -> Costs:
-    """What a step and a validation take here when nothing disturbs them; this takes a second or two itself.
-
-    The fastest round counts: a plan with too many steps is led to its end by the clock, one with too few
-    leaves time unused.
-    """
-    shape = Plan(steps=1, validate_every=1)
-    learner = Learner(architecture, 0, device, threads)
-
-    def learn() -> None:
-        # Every round draws the same: sounds that are made when they are first drawn are there in the next one,
-        # for what it costs to make them is upkeep.
-        rng = np.random.default_rng(0)
-        for _ in range(ROUND_STEPS):
-            batch = segments.sample(rng, shape.batch, shape.frames, architecture.receptive_field - 1, step=0)
-            learner.step(*batch, shape.learning_rate)
-
-    step_seconds = min(seconds_of(learn) for _ in range(MEASURED_ROUNDS)) / ROUND_STEPS
-    step_seconds += segments.upkeep_seconds(shape.batch * shape.frames)
-    frames = sum(len(pair.dry) for pair in validation)
-    if not frames:
-        return Costs(step_seconds, 0.0)
-    silence = np.zeros(min(frames, TRIAL_FRAMES), np.float32)
-    model = TcnModel("measured", architecture, "", learner.network.weights())
-    trial = [ValidationPair("silence", silence, silence)]
-    # The first one compiles the kernel.
-    validation_seconds = min(seconds_of(lambda: validation_esr(model, trial)) for _ in range(3))
-    return Costs(step_seconds, validation_seconds * frames / len(silence))
-
-
-def seconds_of(work: Callable[[], object]) -> float:
-    began = time.monotonic()
-    work()
-    return time.monotonic() - began
 
 
 def saved_plan(checkpoint: Path) -> Plan | None:
@@ -205,10 +107,10 @@ def train(
 
     `checkpoint` is written every 20 seconds and at the end; where it is of this very training (same model id,
     settings, architecture and plan) it is gone on from, else it is replaced. `start` gives the first weights.
-    Without a validation the score is nan. `on_point` is told every point of the
-    learning curve, those of before an interruption again. `should_stop` interrupts it, so that it is gone on
-    with later; `should_end` ends it, and the weights that it has come to are judged too.
-    `threads` are for the compiled kernels; they change nothing but the speed.
+    Without a validation the score is nan. `on_point` is told every point of the learning curve, those of before
+    an interruption again. `should_stop` interrupts it, so that it is gone on with later; `should_end` ends it,
+    and the weights that it has come to are judged too. `threads` are for the compiled kernels; they change
+    nothing but the speed.
     Raises TrainingFailed where the network broke, ValueError where `start` has another architecture.
     """
     course = Course(

@@ -15,13 +15,13 @@ from fxd.engines.engine import Array, render
 from fxd.engines.saturator import Saturator
 from fxd.engines.tcn import PRESETS, Architecture, LayerArray, TcnModel
 from fxd.training import trainer
+from fxd.training.measuring import plan_for
 from fxd.training.plan import Plan
 from fxd.training.trainer import (
     Progress,
     Trained,
     TrainingFailed,
     ValidationPair,
-    plan_for,
     saved_plan,
     train,
     validation_esr,
