@@ -2,9 +2,10 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 from zlib import crc32
 
 from loguru import logger
@@ -54,32 +55,28 @@ class Stopped(Exception):
     """Somebody asked for an end; the text says how far it had come."""
 
 
+@dataclass
 class Challenge:
     """One retraining at work, within its budget of time."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        store: Store,
-        training_id: str,
-        threads: int,
-        on_progress: Callable[[Progress], None],
-        should_stop: Callable[[], bool],
-        should_end: Callable[[], bool],
-        steps: int | None,
-    ) -> None:
-        self.settings = settings
-        self.store = store
-        self.training_id = training_id
-        self.threads = threads
-        self.on_progress = on_progress
-        self.should_stop = should_stop
-        self.should_end = should_end
-        self.steps = steps
-        self.unrecorded: list[CurvePoint] = []
-        """Points of the learning curve that the store could not take yet."""
-        self.folder = job_folder(settings.paths.db)
-        self.deadline = time.monotonic() + 60 * settings.training.max_minutes
+    settings: Settings
+    store: Store
+    training_id: str
+    threads: int
+    on_progress: Callable[[Progress], None]
+    should_stop: Callable[[], bool]
+    should_end: Callable[[], bool]
+    steps: int | None
+    unrecorded: list[CurvePoint] = field(default_factory=list, init=False)
+    """Points of the learning curve that the store could not take yet."""
+    deadline: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.deadline = time.monotonic() + 60 * self.settings.training.max_minutes
+
+    @property
+    def folder(self) -> Path:
+        return job_folder(self.settings.paths.db)
 
     def run(self) -> Retrained:
         """Raises NothingToLearn, TrainingFailed, OSError, or Stopped."""
@@ -200,7 +197,7 @@ class Challenge:
             logger.warning("the learning curve is not up to date: {}", error)
 
     def conclude(self, job: Job, trained: Trained, material: Material, start: Champion | None) -> Retrained:
-        """Judge, decide, and record, in the order at the top of this file."""
+        """Judge, decide, and record, in the order at the top of `fxd.training.retrain`."""
         store = self.store
         heard = set(job.contents) | set(start.card.trained_on if start else ())
         player = Player(trained.model, frozenset(heard))

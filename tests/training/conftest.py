@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import count
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
+from loguru import logger
 
 from fxd.config import PathSettings, Settings
 from fxd.engines.engine import Array
@@ -143,17 +145,47 @@ def plan(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
 
 @pytest.fixture
+def keep_model(settings: Settings, store: Store, make_card: Callable[..., ModelCard]) -> Callable[..., str]:
+    """Puts a network into the home, with a card whose usual content `fields` replace; returns its id."""
+
+    def keep(network: TcnModel, preset: str = "nano", **fields: Any) -> str:
+        card = make_card(network, preset, **fields)
+        write_model(settings.paths.models / network.id, network, card)
+        store.add_model(card.record())
+        return network.id
+
+    return keep
+
+
+@pytest.fixture
 def silent_champion(
-    settings: Settings,
-    store: Store,
-    make_network: Callable[..., TcnModel],
-    make_card: Callable[..., ModelCard],
+    store: Store, make_network: Callable[..., TcnModel], keep_model: Callable[..., str]
 ) -> str:
     """The id of a champion that gives nothing but a constant, so that every network is better."""
     network = make_network("silent", "feather", scale=0)
     network.weights["1.head_bias"][:] = 5
-    card = make_card(network, "feather", trained_on=())
-    write_model(settings.paths.models / network.id, network, card)
-    store.add_model(card.record())
-    store.promote(network.id, card.reason, card.created_at)
+    keep_model(network, "feather", trained_on=())
+    store.promote(network.id, "it is the first", datetime(2026, 11, 24, 3, 15, 2, tzinfo=UTC))
     return network.id
+
+
+@pytest.fixture
+def told() -> Iterator[list[str]]:
+    """What the log tells a person, warnings included."""
+    with logged("INFO") as lines:
+        yield lines
+
+
+@pytest.fixture
+def warned() -> Iterator[list[str]]:
+    """The warnings of the log."""
+    with logged("WARNING") as lines:
+        yield lines
+
+
+@contextmanager
+def logged(level: str) -> Iterator[list[str]]:
+    lines: list[str] = []
+    sink = logger.add(lambda message: lines.append(str(message)), level=level, format="{message}")
+    yield lines
+    logger.remove(sink)

@@ -11,27 +11,17 @@ from fxd.engines.tcn import TcnModel
 from fxd.store.records import Environment, Example, Run
 from fxd.store.store import Store
 from fxd.training.comparison import compare
-from fxd.training.models import ModelCard, write_model
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 AddModel = Callable[..., str]
 
 
 @pytest.fixture
-def add_model(
-    settings: Settings,
-    store: Store,
-    make_network: Callable[..., TcnModel],
-    make_card: Callable[..., ModelCard],
-) -> AddModel:
+def add_model(make_network: Callable[..., TcnModel], keep_model: Callable[..., str]) -> AddModel:
     """Puts an untrained model, quiet enough to be no worse than silence by far, into the home."""
 
     def add(model_id: str, scale: float, trained_on: tuple[str, ...] = ()) -> str:
-        network = make_network(model_id, scale=scale)
-        card = make_card(network, trained_on=trained_on)
-        write_model(settings.paths.models / model_id, network, card)
-        store.add_model(card.record())
-        return model_id
+        return keep_model(make_network(model_id, scale=scale), trained_on=trained_on)
 
     return add
 

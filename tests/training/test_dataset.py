@@ -1,12 +1,11 @@
 """The training set: what is kept where, what is for validation, and what a training hears."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import count
 
 import numpy as np
 import pytest
 import soxr
-from loguru import logger
 
 from fxd.audio import open_reader
 from fxd.config import SaturatorSettings, Settings
@@ -47,22 +46,6 @@ def add_noise(add_sound: AddSound, store: Store) -> Callable[..., Example]:
             store.remove_examples([example.content_sha256])
 
     return add
-
-
-@pytest.fixture
-def logged() -> Iterator[list[str]]:
-    messages: list[str] = []
-    sink = logger.add(lambda message: messages.append(str(message)), level="INFO", format="{message}")
-    yield messages
-    logger.remove(sink)
-
-
-@pytest.fixture
-def warnings() -> Iterator[list[str]]:
-    messages: list[str] = []
-    sink = logger.add(lambda message: messages.append(str(message)), level="WARNING", format="{message}")
-    yield messages
-    logger.remove(sink)
 
 
 def read(settings: Settings, example: Example) -> Array:
@@ -215,7 +198,7 @@ def test_nothing_but_silence_is_nothing_to_learn(add_sound: AddSound, source: Pa
 
 
 def test_a_missing_or_broken_sound_is_skipped_and_reported(
-    add_noise: Callable[..., Example], source: PairSource, settings: Settings, warnings: list[str]
+    add_noise: Callable[..., Example], source: PairSource, settings: Settings, warned: list[str]
 ) -> None:
     good, missing, broken = add_noise(1), add_noise(1), add_noise(1)
     (settings.dataset / missing.path).unlink()
@@ -224,13 +207,13 @@ def test_a_missing_or_broken_sound_is_skipped_and_reported(
     training_set.sample(np.random.default_rng(1), 4, FRAMES, CONTEXT, step=0)
     assert training_set.contents == [good.content_sha256]
     assert source.skipped.keys() == {missing.content_sha256, broken.content_sha256}
-    assert sorted("No such file" in message for message in warnings) == [False, True]
+    assert sorted("No such file" in message for message in warned) == [False, True]
     with pytest.raises(NothingToLearn, match="can be read"):
         TrainingSet([missing, broken], source, 0)
 
 
 def test_trimming_removes_the_oldest_of_like_sounds_and_no_validation_sound(
-    add_noise: Callable[..., Example], store: Store, settings: Settings, logged: list[str]
+    add_noise: Callable[..., Example], store: Store, settings: Settings, told: list[str]
 ) -> None:
     kept = add_noise(1, subset="validation")
     old, newer, newest = add_noise(1), add_noise(1), add_noise(1)
@@ -239,7 +222,7 @@ def test_trimming_removes_the_oldest_of_like_sounds_and_no_validation_sound(
     assert store.contents() == [kept, newest]
     assert not (settings.dataset / newer.path).exists()
     assert (settings.dataset / newest.path).exists()
-    assert logged == [
+    assert told == [
         "the training set lost 2 sounds (0.000384 GB) of the kinds that it has most of, oldest first: "
         "[training] max_dataset_gb = 0.0004802\n"
     ]
@@ -264,12 +247,12 @@ def test_trimming_spares_what_is_rare_however_old_it_is(
 
 
 def test_validation_sounds_stay_even_beyond_the_limit(
-    add_noise: Callable[..., Example], store: Store, settings: Settings, warnings: list[str]
+    add_noise: Callable[..., Example], store: Store, settings: Settings, warned: list[str]
 ) -> None:
     add_noise(1, subset="validation")
     trim_dataset(store, settings.dataset, 1e-9)
     assert [example.subset for example in store.contents()] == ["validation"]
-    assert "max_dataset_gb" in warnings[0]
+    assert "max_dataset_gb" in warned[0]
 
 
 def test_trimming_goes_on_where_a_crash_left_a_record_without_its_file(

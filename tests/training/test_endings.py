@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from loguru import logger
 from retraining import assert_tidy, changed, run, second_home
 
 from fxd.config import Settings, TcnSettings
@@ -30,15 +29,6 @@ DISK_KB = 512
 @pytest.fixture
 def settings(settings: Settings) -> Settings:
     return settings.model_copy(update={"tcn": TcnSettings(preset="nano", device="cpu")})
-
-
-@pytest.fixture
-def told() -> Iterator[list[str]]:
-    """The warnings of the log."""
-    lines: list[str] = []
-    sink = logger.add(lines.append, level="WARNING", format="{message}")
-    yield lines
-    logger.remove(sink)
 
 
 def after(calls: int) -> Callable[[], bool]:
@@ -232,7 +222,7 @@ def test_a_database_that_is_away_for_a_moment_does_not_end_a_training(
 @pytest.mark.usefixtures("plan", "excerpts")
 @pytest.mark.parametrize("damage", ["torn", "emptied", "garbage", "one bit"])
 def test_a_damaged_checkpoint_is_told_and_training_begins_anew(
-    settings: Settings, store: Store, told: list[str], damage: str
+    settings: Settings, store: Store, warned: list[str], damage: str
 ) -> None:
     run(settings, store, after(20))
     checkpoint = job_folder(settings.paths.db) / CHECKPOINT_NAME
@@ -243,13 +233,13 @@ def test_a_damaged_checkpoint_is_told_and_training_begins_anew(
     result = run(settings, store)
     assert result.state == "promoted"
     assert read_card(settings.paths.models / str(result.model_id)).steps == 30
-    assert any("training starts from the beginning: " in line for line in told)
+    assert any("training starts from the beginning: " in line for line in warned)
     assert_tidy(settings, store)
 
 
 @pytest.mark.usefixtures("plan", "excerpts")
 def test_a_checkpoint_of_another_optimiser_is_told_and_training_begins_anew(
-    settings: Settings, store: Store, told: list[str], monkeypatch: pytest.MonkeyPatch
+    settings: Settings, store: Store, warned: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     state = trainer.Learner.state
     with monkeypatch.context() as patch:
@@ -260,7 +250,7 @@ def test_a_checkpoint_of_another_optimiser_is_told_and_training_begins_anew(
         )
         run(settings, store, after(20))
     assert run(settings, store).state == "promoted"
-    assert any("training starts from the beginning: the checkpoint does not fit" in line for line in told)
+    assert any("training starts from the beginning: the checkpoint does not fit" in line for line in warned)
 
 
 @pytest.fixture
@@ -317,7 +307,7 @@ def test_a_disk_that_fills_up_while_a_checkpoint_is_written_does_not_end_a_train
     settings: Settings,
     store: Store,
     small_disk: Path,
-    told: list[str],
+    warned: list[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     dataset, url = settings.dataset, settings.database_url
@@ -339,7 +329,7 @@ def test_a_disk_that_fills_up_while_a_checkpoint_is_written_does_not_end_a_train
     result = run(full_home, store, fill_up, steps=40)
     assert result.state == "promoted"
     assert any(
-        "checkpoint of the training cannot be written: [Errno 28] No space left" in one for one in told
+        "checkpoint of the training cannot be written: [Errno 28] No space left" in one for one in warned
     )
     assert read_card(settings.paths.models / str(result.model_id)).steps == 40
 

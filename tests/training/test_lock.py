@@ -3,12 +3,11 @@
 import json
 import math
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from loguru import logger
 
 from fxd.config import Settings
 from fxd.retrainer import Retrainer
@@ -17,14 +16,6 @@ from fxd.store.store import Store
 from fxd.training import lock as lock_module
 from fxd.training.lock import HOLDER_NAME, AlreadyTraining, training_lock, who_trains
 from fxd.training.progress import Progress, facts_of
-
-
-@pytest.fixture
-def told() -> Iterator[list[str]]:
-    lines: list[str] = []
-    sink = logger.add(lines.append, level="INFO", format="{message}")
-    yield lines
-    logger.remove(sink)
 
 
 def test_the_second_is_told_who_is_at_work_since_when_how_far_and_until_when(

@@ -12,7 +12,7 @@ from fxd.engines.tcn import TcnModel
 from fxd.insight.hints import review_hint
 from fxd.store.records import Environment, Example, Result, Run
 from fxd.store.store import Store
-from fxd.training.models import ModelCard, write_model
+from fxd.training.models import ModelCard
 from fxd.training.pairs import PairSource
 from fxd.training.review import review
 from fxd.training.succession import BY_HAND
@@ -23,19 +23,12 @@ FILES = 9
 
 
 @pytest.fixture
-def models(
-    settings: Settings,
-    store: Store,
-    make_network: Callable[..., TcnModel],
-    make_card: Callable[..., ModelCard],
-) -> None:
+def models(store: Store, make_network: Callable[..., TcnModel], keep_model: Callable[..., str]) -> None:
     """`quiet` served and was replaced by `loud`, which is worse: it adds a constant."""
     for number, (model_id, constant) in enumerate((("quiet", 0.01), ("loud", 0.3))):
         network = make_network(model_id, scale=0)
         network.weights["1.head_bias"][:] = constant / network.architecture.head_scale
-        card = make_card(network, trained_on=(), decision={"promoted": True, "median_gain_db": 0.5})
-        write_model(settings.paths.models / model_id, network, card)
-        store.add_model(card.record())
+        keep_model(network, trained_on=(), decision={"promoted": True, "median_gain_db": 0.5})
         store.promote(model_id, "it is better", PROMOTED_AT + timedelta(hours=number))
 
 
