@@ -115,7 +115,7 @@ class Reader:
             self._file.check()
             seconds = target / self.sample_rate
             raise AudioError(
-                f"it is damaged or cut off, somewhere before {seconds:.1f} s ({plain(error)}); "
+                f"it is damaged or cut off, somewhere before {seconds:.1f} s{cause(error)}; "
                 "copy or export it again",
                 cut_off=True,
             ) from error
@@ -133,7 +133,7 @@ class Reader:
             self._file.check()
             seconds = self._frames_read / self.sample_rate
             raise AudioError(
-                f"it is damaged or cut off, somewhere after {seconds:.1f} s ({plain(error)}); "
+                f"it is damaged or cut off, somewhere after {seconds:.1f} s{cause(error)}; "
                 "copy or export it again",
                 cut_off=self._file.tell() >= self._file.size,
             ) from error
@@ -206,11 +206,14 @@ def unreadable(file: GuardedFile, error: soundfile.LibsndfileError) -> AudioErro
         return AudioError("it is cut off; copy or export it again", cut_off=True)
     if error.code == UNRECOGNISED:
         return AudioError("it is not audio of a known kind; export it as WAV, AIFF, FLAC, Ogg or MP3")
-    return AudioError(f"it is damaged or of an unknown kind ({plain(error)}); export it again")
+    return AudioError(f"it is damaged or of an unknown kind{cause(error)}; export it again")
 
 
-def plain(error: soundfile.LibsndfileError) -> str:
-    return str(error.error_string).removeprefix("Error : ").rstrip(".")
+def cause(error: soundfile.LibsndfileError) -> str:
+    """What libsndfile says, in parentheses; nothing where that would tell nobody anything."""
+    text = str(error.error_string).removeprefix("Error : ").rstrip(".")
+    is_untold = any(phrase in text.lower() for phrase in ("internal error", "unknown error"))
+    return "" if is_untold else f" ({text})"
 
 
 def reject_unsupported(reader: Reader) -> None:

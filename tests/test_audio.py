@@ -430,3 +430,11 @@ def test_a_full_disk_is_reported(guitar: Array, container: str, subtype: str, fr
     with pytest.raises(OSError, match="No space left") as caught:
         write_all(open_writer(Path("/dev/full"), 44_100, 2, subtype, 0, container), guitar[:, :frames])
     assert caught.value.errno == errno.ENOSPC
+
+
+def test_what_libsndfile_has_no_words_for_is_told_in_ours(guitar: Array, tmp_path: Path) -> None:
+    data = encode(tmp_path / "clip.aiff", guitar, 44_100, "AIFF", "PCM_16").read_bytes()
+    # Without its sound libsndfile speaks of an "unspecified internal error".
+    (tmp_path / "clip.aiff").write_bytes(data[: data.index(b"SSND")])
+    with pytest.raises(AudioError, match=r"^it is damaged or of an unknown kind; export it again$"):
+        read_all(tmp_path / "clip.aiff")

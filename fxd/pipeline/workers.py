@@ -9,6 +9,7 @@ import math
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import time
 import traceback
@@ -235,6 +236,7 @@ def serve(connection: Connection, saturator: SaturatorSettings, model: Path) -> 
 
     with suppress(OSError, ValueError):  # the first attempt meets it again, and tells it
         load_engines(saturator, model)
+    shut_out_decoders()
     connection.send(Ready())
     while True:
         try:
@@ -243,6 +245,21 @@ def serve(connection: Connection, saturator: SaturatorSettings, model: Path) -> 
             return
         connection.send(Begun(datetime.now(UTC)))
         connection.send(attempt(job, Reporter(connection)))
+
+
+def shut_out_decoders() -> None:
+    """Let no file speak through a decoder to the terminal, nor through the current folder to a decoder.
+
+    libmpg123 and ALAC print about damaged files, in the middle of somebody's JSON. And where libsndfile does not
+    see the kind of a file at once, as with MP3, it first looks for a resource fork: a file `._` in the current
+    folder. Python's own errors are still seen.
+    """
+    sys.stderr = os.fdopen(os.dup(2), "w", buffering=1, errors="backslashreplace")
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, 1)
+    os.dup2(nothing, 2)
+    os.close(nothing)
+    os.chdir("/")
 
 
 class Reporter:

@@ -175,6 +175,28 @@ def test_a_worker_that_takes_too_much_memory_is_ended(
     assert "memory_limit_mb" in ending.reason
 
 
+def test_no_file_speaks_through_a_decoder_nor_hears_of_the_current_folder(
+    hire: Callable[[Limits], Slot],
+    clips: list[Path],
+    tmp_path: Path,
+    untrained: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    # What libsndfile takes for the resource fork of a file without a name.
+    (tmp_path / "._").touch()
+    monkeypatch.chdir(tmp_path)
+    slot = hire(GENEROUS)
+    sound, rate = soundfile.read(clips[7], 22_050)
+    soundfile.write(tmp_path / "clip.mp3", sound, rate)
+    assert isinstance(run(slot, job(tmp_path / "clip.mp3", tmp_path, untrained)), Done)
+    # libmpg123 tells of what it steps over.
+    data = (tmp_path / "clip.mp3").read_bytes()
+    (tmp_path / "damaged.mp3").write_bytes(data[:2000] + bytes(300) + data[2300:])
+    run(slot, job(tmp_path / "damaged.mp3", tmp_path, untrained))
+    assert capfd.readouterr() == ("", "")
+
+
 def test_a_worker_ends_itself_when_its_daemon_is_killed(untrained: Path) -> None:
     script = (
         "import sys, time; from pathlib import Path\n"
