@@ -161,9 +161,9 @@ def decide_alone(challenger: Contender, absence: str) -> Decision:
     scores = [one for one in challenger.scores if one.content_sha256 not in challenger.trained_on]
     if not scores:
         return Decision(False, "there is no validation file to judge the new model by")
-    level = esr_db(scores)
-    error = f"its error over {counted(len(scores))} is {level:.1f} dB"
-    if level < 0:
+    error_db = esr_db(scores)
+    error = f"its error over {counted(len(scores))} is {error_db:.1f} dB"
+    if error_db < 0:
         return Decision(True, f"{absence}, and {error}")
     return Decision(False, f"{absence}, but {error}, no better than silence")
 
@@ -186,14 +186,14 @@ def compare(challenger: Contender, champion: Contender) -> tuple[Comparison, ...
 def weighed(measured: Decision) -> Decision:
     """The rule at the top of this file, on a decision that has its files and guards."""
     gains = np.array([file.gain_db for file in measured.files])
-    weighed = replace(
+    decision = replace(
         measured,
         median_gain_db=float(np.median(gains)),
         interval_db=bootstrap_interval(gains),
         chance=chance(gains),
     )
-    promoted = is_better(weighed) and all(guard.holds for guard in weighed.guards)
-    return replace(weighed, promoted=promoted, reason=told(weighed))
+    promoted = is_better(decision) and all(guard.holds for guard in decision.guards)
+    return replace(decision, promoted=promoted, reason=told(decision))
 
 
 def is_better(decision: Decision) -> bool:
@@ -205,7 +205,7 @@ def is_better(decision: Decision) -> bool:
 
 
 def told(decision: Decision) -> str:
-    """A decision between two models as one sentence."""
+    """A decision between two models as one sentence; of a model that is not better, only by how much."""
     assert decision.median_gain_db is not None
     assert decision.interval_db is not None
     assert decision.chance is not None
@@ -218,16 +218,18 @@ def told(decision: Decision) -> str:
     where = f"in the median of {counted(count)}"
     if decision.factory_files:
         where += f", {decision.factory_files} of them fxd's own clips as yours are too few"
+    interval = f"95 % interval {decision.interval_db[0]:+.2f} to {decision.interval_db[1]:+.2f}"
+    if median <= 0:
+        return f"the new model is {change} {where} ({interval})"
     doubt = ""
     if count < decision.fewest_files:
         doubt = f", too few to tell: the test of night {decision.night} needs {decision.fewest_files}"
-    elif median > 0 and not is_better(decision):
+    elif not is_better(decision):
         doubt = ", which could be chance"
     hurt = [str(guard) for guard in decision.guards if not guard.holds]
     refused = f", but forbidden by its {' and its '.join(hurt)}" if hurt else ""
     return (
-        f"the new model is {change} {where}{doubt}{refused} "
-        f"(95 % interval {decision.interval_db[0]:+.2f} to {decision.interval_db[1]:+.2f}; "
+        f"the new model is {change} {where}{doubt}{refused} ({interval}; "
         f"chance alone does this {odds(decision.chance)}, night {decision.night} asks for "
         f"{odds(decision.level)})"
     )

@@ -62,7 +62,11 @@ def test_a_gain_that_could_be_chance_does_not_promote() -> None:
 def test_a_worse_model_does_not_promote() -> None:
     decision = decide(gained(*[-1.0] * 8), champion())
     assert not decision.promoted
-    assert "1.00 dB worse than old in the median of 8 files (" in decision.reason
+    assert decision.reason == (
+        "the new model is 1.00 dB worse than old in the median of 8 files (95 % interval -1.00 to -1.00)"
+    )
+    # What more speaks against it is in the figures.
+    assert any(not guard.holds for guard in decide(gained(*[-2.0] * 8), champion()).guards)
 
 
 def test_the_same_gain_is_not_enough_once_many_nights_have_tried() -> None:
