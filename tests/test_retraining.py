@@ -57,7 +57,11 @@ def test_a_retraining_by_hand_makes_a_model_and_decides(heard: Home, clips: list
     contest = heard.json("models", "compare", models[1]["id"], new["id"])
     file = contest["files"][0]
     assert file["gain_db"] == pytest.approx(file["first_esr_db"] - file["second_esr_db"])
-    assert "dB" in heard.fxd("models", "compare", models[1]["id"], new["id"]).stdout
+    compared = heard.fxd("models", "compare", models[1]["id"], new["id"])
+    assert "dB" in compared.stdout
+    assert compared.stderr == ""
+    twice = heard.fxd("models", "compare", new["id"], new["id"][-4:], code=1)
+    assert f"are both {new['id']}; name two models" in twice.stderr
     heard.fxd("models", "rollback")
     assert [model["serves"] for model in heard.json("models")] == [False, True]
 

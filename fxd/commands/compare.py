@@ -10,6 +10,7 @@ from rich.text import Text
 
 from fxd.config import Settings
 from fxd.log import warn_only
+from fxd.store.errors import StoreError
 from fxd.store.store import open_store
 from fxd.training.comparison import LeftOut, SideBySide, compare
 
@@ -20,11 +21,14 @@ MOST_NAMED = 10
 def compare_models(settings: Settings, first: str, second: str, as_json: bool) -> int:
     """Print how the second model does against the first, file by file, the least gain first."""
     warn_only()
-    bar = Progress(console=Console(stderr=True), transient=True)
-    with open_store(settings.database_url) as store, bar:
+    console = Console(stderr=True)
+    with open_store(settings.database_url) as store:
         old, new = store.find_model(first).id, store.find_model(second).id
-        task = bar.add_task("comparing", total=1.0)
-        found = compare(settings, store, old, new, lambda share: bar.update(task, completed=share))
+        if old == new:
+            raise StoreError(f"{first} and {second} are both {old}; name two models, fxd models lists them")
+        with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+            task = bar.add_task("comparing", total=1.0)
+            found = compare(settings, store, old, new, lambda share: bar.update(task, completed=share))
     if as_json:
         print(json.dumps(facts(old, new, found), indent=2))
     else:

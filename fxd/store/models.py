@@ -32,6 +32,8 @@ class Models(Database):
 
         Raises StoreError where there is none, or more than one.
         """
+        if not text:
+            raise StoreError('"" names no model; fxd models lists them')
         if (exact := self.model(text)) is not None:
             return exact
         known = func.lower(models.c.id)

@@ -50,6 +50,13 @@ def test_a_model_is_found_by_the_beginning_of_its_id(store: Store, make_model: M
             store.find_model(text)
 
 
+def test_nothing_names_no_model_though_there_is_only_one(store: Store, make_model: MakeModel) -> None:
+    """As of a script whose variable is not set."""
+    store.add_model(make_model())
+    with pytest.raises(StoreError, match='"" names no model'):
+        store.find_model("")
+
+
 def test_nobody_serves_before_the_first_promotion(store: Store, make_model: MakeModel) -> None:
     store.add_model(make_model())
     assert store.champion() is None
