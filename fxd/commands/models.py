@@ -36,8 +36,10 @@ def list_models(settings: Settings, as_json: bool) -> int:
         console.print("No models yet; the first `fxd start` brings one.")
         return 0
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("", "model", "from"):
-        table.add_column(column, no_wrap=True)
+    table.add_column("", no_wrap=True)
+    # On a narrow terminal this one gives way, and stays whole: it is what the other commands are given.
+    table.add_column("model", overflow="fold")
+    table.add_column("from", no_wrap=True)
     for column in ("ESR dB", "weights", "trained"):
         table.add_column(column, justify="right", no_wrap=True)
     table.add_column("saturator", no_wrap=True)

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from types import FrameType
 from typing import Any, Literal
 
+from fxd.commands.trainings import ending
 from fxd.config import Settings
 from fxd.factory import install_factory_model
 from fxd.insight.hints import model_hint
@@ -57,9 +58,9 @@ def tell_when(settings: Settings, as_json: bool) -> int:
     print(f"It would {'retrain' if verdict.due else 'not retrain'}: {verdict.reason}")
     if at_work is not None:
         print(f"One is under way: {at_work}")
-    if last is not None and last.state != "running":
-        ending = f"{last.state}, {last.reason}" if last.reason else last.state
-        print(f"The last one, {last.started_at.astimezone():%Y-%m-%d %H:%M}: {ending}")
+    if last is not None and (last.state != "running" or at_work is None):
+        ended = ending(last.state, last.reason, at_work is not None)
+        print(f"The last one, {last.started_at.astimezone():%Y-%m-%d %H:%M}: {ended}")
     if hint:
         print(f"Note: {hint}")
     print("`fxd retrain --now` does it at once, `fxd retrain --list` lists those of before")

@@ -5,6 +5,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
+from fxd.commands.trainings import ending
 from fxd.config import Settings, settings_mark
 from fxd.insight.hints import model_hint, review_hint
 from fxd.instance import Instance, Status
@@ -84,8 +85,8 @@ def print_facts(settings: Settings, facts: dict[str, Any], running: Status | Non
     table.add_row("training set", Text(f"{facts['dataset_seconds'] / 60:.1f} minutes, {size}"))
     if facts["last_training"]:
         last = facts["last_training"]
-        ending = f"{last['state']}, {last['reason']}" if last["reason"] else last["state"]
-        table.add_row("last retraining", Text(f"{clock(last['at'])}: {ending}"))
+        ended = ending(last["state"], last["reason"], facts["retraining"] is not None)
+        table.add_row("last retraining", Text(f"{clock(last['at'])}: {ended}"))
     Console().print(table)
 
 

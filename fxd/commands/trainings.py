@@ -9,14 +9,15 @@ from typing import Any
 from fxd.config import Settings
 from fxd.store.records import CurvePoint, Training
 from fxd.store.store import open_store
+from fxd.training.lock import who_trains
 from fxd.training.progress import minutes
 
 SHOWN = 20
-"""In the table."""
+"""To a person."""
 LISTED = 10_000
 """With --json; a night each, that is 27 years."""
 BARS = "▁▂▃▄▅▆▇█"
-WIDTH = 20
+LEAST_WIDTH, MOST_WIDTH = 4, 20
 """Of a drawn curve, in characters."""
 
 
@@ -32,30 +33,39 @@ def list_trainings(settings: Settings, as_json: bool) -> int:
         print("No retraining yet; `fxd retrain` tells when the next one is due.")
         return 0
     from rich.console import Console
-    from rich.table import Table
+    from rich.padding import Padding
     from rich.text import Text
 
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("started", "state"):
-        table.add_column(column, no_wrap=True)
-    for column in ("trained", "steps", "best dB"):
-        table.add_column(column, justify="right", no_wrap=True)
-    table.add_column("curve", no_wrap=True)
-    table.add_column("reason", ratio=1)
+    console = Console()
+    at_work = who_trains(settings.paths.db) is not None
+    head = line("started", "trained", "steps", "best dB")
+    console.print(Text(f"{head}curve", style="bold", no_wrap=True))
     for training, curve in listed:
-        table.add_row(
+        figures = line(
             f"{training.started_at.astimezone():%Y-%m-%d %H:%M}",
-            training.state,
             minutes(curve[-1].seconds) if curve else "",
             f"{curve[-1].step:,}" if curve else "",
             best_of(curve),
-            drawn([point.validation_esr_db for point in curve]),
-            Text(training.reason),
         )
-    console = Console()
-    console.print(table)
+        width = min(MOST_WIDTH, max(LEAST_WIDTH, console.width - len(figures)))
+        console.print(
+            Text(figures + drawn([point.validation_esr_db for point in curve], width), no_wrap=True)
+        )
+        console.print(Padding(Text(ending(training.state, training.reason, at_work)), (0, 0, 0, 2)))
     console.print("curve: validation ESR; the lower the bar, the better. --json has the points", style="dim")
     return 0
+
+
+def line(started: str, trained: str, steps: str, best: str) -> str:
+    """What stands before a curve. Not in a table, for the reason below it is as wide as the terminal."""
+    return f"{started:16}  {trained:>7}  {steps:>8}  {best:>7}  "
+
+
+def ending(state: str, reason: str, at_work: bool) -> str:
+    """How a retraining ended, in words; `at_work` says whether one is under way in this home."""
+    if state == "running" and not at_work:
+        return "cut off; the next one goes on with it"
+    return f"{state}, {reason}" if reason else state
 
 
 def facts_of(training: Training, curve: Sequence[CurvePoint]) -> dict[str, Any]:
@@ -74,8 +84,8 @@ def best_of(curve: Sequence[CurvePoint]) -> str:
     return f"{min(known):.1f}" if known else ""
 
 
-def drawn(values: Sequence[float]) -> str:
-    """A curve in one line, from its lowest value to its highest.
+def drawn(values: Sequence[float], width: int = MOST_WIDTH) -> str:
+    """A curve in one line of up to `width` characters, from its lowest value to its highest.
 
     >>> drawn([-10, -20, -24, -25])
     '█▃▁▁'
@@ -85,7 +95,7 @@ def drawn(values: Sequence[float]) -> str:
     known = [value for value in values if math.isfinite(value)]
     if not known:
         return ""
-    step = max(1, math.ceil(len(known) / WIDTH))
+    step = max(1, math.ceil(len(known) / width))
     low, high = min(known), max(known)
     # From the end: the last point is what it came to.
     chosen = known[::-1][::step][::-1]

@@ -111,8 +111,8 @@ def tidy_up(settings: Settings, store: Store) -> None:
     now = datetime.now(UTC)
     folder = job_folder(settings.paths.db)
     job = read_job(folder)
-    for killed in store.mark_stopped(f"killed; {goes_on(job.steps if job else None)}", now):
-        logger.warning("the retraining of {:%Y-%m-%d %H:%M} was killed", killed.started_at.astimezone())
+    for training in store.mark_stopped(f"cut off; {goes_on(job.steps if job else None)}", now):
+        logger.warning("the retraining of {:%Y-%m-%d %H:%M} was cut off", training.started_at.astimezone())
     if job is None:
         return
     champion = store.champion()

@@ -472,9 +472,9 @@ def test_a_killed_process_gives_way_and_its_training_goes_on(
     found = load_network(settings.paths.models, job["model_id"])
     for name, tensor in expected.weights.items():
         np.testing.assert_array_equal(found.weights[name], tensor)
-    assert [(training.state, training.reason[:6]) for training in store.trainings(2)] == [
-        ("promoted", "no mod"),
-        ("stopped", "killed"),
+    assert [(training.state, training.reason[:7]) for training in store.trainings(2)] == [
+        ("promoted", "no mode"),
+        ("stopped", "cut off"),
     ]
     assert_tidy(settings, store)
 

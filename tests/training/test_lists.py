@@ -1,0 +1,67 @@
+"""What is printed of models and retrainings, on a narrow terminal too."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from fxd.commands.models import list_models
+from fxd.commands.retrain import tell_when
+from fxd.commands.status import status
+from fxd.commands.trainings import list_trainings
+from fxd.config import Settings
+from fxd.engines.tcn import TcnModel
+from fxd.store.records import CurvePoint, Training
+from fxd.store.store import Store
+from fxd.training.lock import training_lock
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+REASON = "the new model is 0.95 dB better than another one in the median of 10 files"
+
+
+@pytest.fixture
+def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+
+
+@pytest.mark.usefixtures("narrow")
+def test_a_narrow_terminal_shows_retrainings_whole(
+    settings: Settings, store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store.begin_training(Training("one", NOON, "schedule", "running"))
+    points = [CurvePoint(step, step / 100, -20.0, -30.0 - step / 1000) for step in range(0, 60_000, 1000)]
+    store.add_points("one", points)
+    store.finish_training("one", "promoted", None, REASON, NOON + timedelta(minutes=10))
+    list_trainings(settings, as_json=False)
+    head, figures, *reason = capsys.readouterr().out.splitlines()
+    assert head.split() == ["started", "trained", "steps", "best", "dB", "curve"]
+    assert figures.split()[1:5] == [f"{NOON.astimezone():%H:%M}", "9:50", "59,000", "-89.0"]
+    assert figures.endswith("▂▁▁")
+    assert f"promoted, {REASON}" in " ".join(" ".join(reason).split())
+    assert max(map(len, (head, figures, *reason))) <= 60
+
+
+@pytest.mark.usefixtures("narrow")
+def test_a_narrow_terminal_shows_the_whole_id_of_a_model(
+    settings: Settings,
+    make_network: Callable[..., TcnModel],
+    keep_model: Callable[..., str],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    model_id = keep_model(make_network("20261124-174042-standard-2279"), weights=13_801, origin="factory")
+    list_models(settings, as_json=False)
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()[1:4]]
+    assert lines[0][1:] == ["factory", "-20.5", "13,801", "0.0", "min", "as", "now"]
+    assert "".join(words[0] for words in lines).startswith(model_id)
+
+
+def test_a_retraining_that_never_came_to_its_end_is_not_told_as_running(
+    settings: Settings, store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store.begin_training(Training("one", NOON, "schedule", "running"))
+    for tell in (tell_when, status, list_trainings):
+        tell(settings, as_json=False)
+        assert "cut off; the next one goes on with it" in capsys.readouterr().out
+        with training_lock(settings.paths.db):
+            tell(settings, as_json=False)
+            assert "cut off" not in capsys.readouterr().out
