@@ -179,6 +179,20 @@ def test_a_champion_that_is_lost_gives_way(settings: Settings, store: Store) -> 
 
 
 @pytest.mark.usefixtures("excerpts")
+def test_a_champion_whose_card_is_damaged_is_not_given_away(
+    settings: Settings, store: Store, plan: Callable[..., None], warned: list[str]
+) -> None:
+    first = run(settings, store)
+    card = settings.paths.models / str(first.model_id) / "model.json"
+    card.write_bytes(card.read_bytes()[:300])
+    plan(learning_rate=0.0)
+    second = run(settings, store)
+    assert second.state == "kept"
+    assert f"from the weights of {first.model_id} brought nothing better" in second.reason
+    assert any(f"what the database has of {first.model_id} is used: {card}: " in line for line in warned)
+
+
+@pytest.mark.usefixtures("excerpts")
 def test_the_budget_in_minutes_becomes_the_plan(settings: Settings, store: Store) -> None:
     result = run(changed(settings, training=TrainingSettings(max_minutes=0.08)), store)
     assert result.model_id is not None
