@@ -31,6 +31,8 @@ class Retrainer:
         self.scheduler = BackgroundScheduler()
         self.fired = threading.Event()
         self.child: subprocess.Popen[str] | None = None
+        self.begun_at = datetime.now(UTC)
+        """When the one under way was."""
         self.progress: dict[str, Any] | None = None
         """The last thing that the retraining under way has said."""
         self.awaited: int | None = None
@@ -92,19 +94,21 @@ class Retrainer:
             "--json",
         ]
         # A session of its own keeps the terminal's Ctrl-C away: ending it in order is `stop`'s job.
+        self.begun_at = datetime.now(UTC)
         self.child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
         self.progress = {}
         threading.Thread(target=self.read_progress, args=(self.child,), daemon=True).start()
 
     def read_progress(self, child: "subprocess.Popen[str]") -> None:
         assert child.stdout is not None
-        for line in child.stdout:
-            try:
-                told = json.loads(line)
-            except json.JSONDecodeError:
-                continue  # what a library prints is no progress
-            if child is self.child and isinstance(told, dict) and told.get("steps"):
-                self.progress = told
+        with child.stdout as lines:
+            for line in lines:
+                try:
+                    told = json.loads(line)
+                except json.JSONDecodeError:
+                    continue  # what a library prints is no progress
+                if child is self.child and isinstance(told, dict) and told.get("steps"):
+                    self.progress = told
 
     def reap(self, store: Store, code: int) -> None:
         self.progress = None
@@ -112,7 +116,8 @@ class Retrainer:
             self.fired.set()  # somebody else began in the same moment
             return
         training = store.last_training()
-        if training is None or training.state == "running":
+        # One that ended before it was recorded, as its database was away, must not pass for the one before it.
+        if training is None or training.state == "running" or training.started_at < self.begun_at:
             logger.error("the retraining ended with code {} and without a result; the old model serves", code)
         else:
             self.tell_reviews(store, training.started_at)

@@ -11,7 +11,7 @@ import pytest
 
 from fxd.config import Settings
 from fxd.retrainer import Retrainer
-from fxd.store.records import Example
+from fxd.store.records import Example, Training
 from fxd.store.store import Store
 from fxd.training import lock as lock_module
 from fxd.training.lock import HOLDER_NAME, AlreadyTraining, training_lock, who_trains
@@ -108,3 +108,18 @@ def test_a_scheduled_one_that_lost_the_race_for_the_lock_waits_too(
     assert retrainer.child is None
     assert retrainer.fired.is_set()
     assert not any("without a result" in line for line in told)
+
+
+def test_one_that_died_before_it_was_recorded_does_not_pass_for_the_one_before(
+    settings: Settings, store: Store, told: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    earlier = Training("earlier", datetime.now(UTC), "schedule", "promoted", reason="it was better")
+    store.begin_training(earlier)
+    retrainer = Retrainer(settings, settings.paths.db.parent)
+    monkeypatch.setattr("fxd.retrainer.sys.executable", "false")
+    retrainer.begin()
+    assert retrainer.child is not None
+    retrainer.child.wait()
+    retrainer.tend(store)
+    (line,) = told
+    assert line.startswith("the retraining ended with code 1 and without a result")
