@@ -7,7 +7,9 @@ where a home has too few sounds of its own.
 from datetime import UTC, datetime
 from pathlib import Path
 
-from fxd.audio import dry_format, open_reader, open_writer
+from loguru import logger
+
+from fxd.audio import AudioError, dry_format, open_reader, open_writer
 from fxd.config import Settings
 from fxd.engines.settings_hash import settings_hash
 from fxd.hashes import ContentHash
@@ -25,6 +27,17 @@ PLACES = (Path(__file__).parent / "audio", Path(__file__).parents[2] / "tests" /
 def factory_clips() -> list[Path]:
     """The clips of fxd's own, by name; none where they were removed."""
     return next((found for place in PLACES if (found := sorted(place.glob("*.flac")))), [])
+
+
+def readable_clips() -> list[Example]:
+    """The clips as they would stand in a training set; one that cannot be read is left out with a warning."""
+    examples = []
+    for clip in factory_clips():
+        try:
+            examples.append(described(clip))
+        except (AudioError, OSError) as error:
+            logger.warning("{} cannot be read, and models are compared without it: {}", clip, error)
+    return examples
 
 
 def described(clip: Path) -> Example:

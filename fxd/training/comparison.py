@@ -3,10 +3,11 @@
 from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 from itertools import count
+from pathlib import Path
 
 from fxd.config import Settings
 from fxd.engines.tcn import PRESETS
-from fxd.factory.clips import described, factory_clips
+from fxd.factory.clips import readable_clips
 from fxd.store.store import Store
 from fxd.training.contest import Material, Player, contest
 from fxd.training.models import load_network, model_folder, read_card
@@ -63,7 +64,7 @@ def compare(
     done = count(1)
 
     def more(without: Set[str]) -> Sequence[ValidationPair]:
-        clips.update({described(clip).content_sha256: clip.name for clip in factory_clips()})
+        clips.update({clip.content_sha256: Path(clip.path).name for clip in readable_clips()})
         return factory_pairs(source, without)
 
     def check() -> None:

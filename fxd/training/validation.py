@@ -10,9 +10,8 @@ from collections.abc import Iterator, Sequence, Set
 
 from loguru import logger
 
-from fxd.audio import AudioError
 from fxd.engines.tcn import MODEL_SAMPLE_RATE
-from fxd.factory.clips import described, factory_clips
+from fxd.factory.clips import readable_clips
 from fxd.store.records import Example
 from fxd.training.pairs import PairSource, Part, is_silent
 from fxd.training.trainer import ValidationPair
@@ -51,13 +50,7 @@ def judging_pairs(chosen: Sequence[Example], source: PairSource) -> list[Validat
 
 def factory_pairs(source: PairSource, without: Set[str]) -> list[ValidationPair]:
     """The same for the clips that fxd brings along, but for those of these content hashes."""
-    examples = []
-    for clip in factory_clips():
-        try:
-            examples.append(described(clip))
-        except (AudioError, OSError) as error:
-            logger.warning("{} cannot be read, and models are compared without it: {}", clip, error)
-    return judging_pairs([one for one in examples if one.content_sha256 not in without], source)
+    return judging_pairs([clip for clip in readable_clips() if clip.content_sha256 not in without], source)
 
 
 def audible_pair(example: Example, source: PairSource, seconds: int) -> ValidationPair | None:

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
 from fxd.commands.compare import facts, print_comparison
 from fxd.config import Settings
 from fxd.engines.tcn import TcnModel
+from fxd.factory.clips import factory_clips
 from fxd.store.records import Environment, Example, Run
 from fxd.store.store import Store
 from fxd.training.comparison import compare
@@ -102,8 +104,7 @@ def test_where_both_know_every_file_that_is_said(
     add_excerpt: Callable[..., Example],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("fxd.training.comparison.factory_clips", list)
-    monkeypatch.setattr("fxd.training.validation.factory_clips", list)
+    monkeypatch.setattr("fxd.factory.clips.factory_clips", list)
     sound = add_excerpt("loop_amen", "validation").content_sha256
     models = [add_model(name, 0.1, trained_on=(sound,)) for name in ("first", "second")]
     found = compare(settings, store, *models, lambda _: None)
@@ -111,3 +112,21 @@ def test_where_both_know_every_file_that_is_said(
     assert "no validation file that neither model trained on" in found.decision.reason
     (left_out,) = found.left_out
     assert (left_out.content_sha256, left_out.trained_on_by) == (sound, ("first", "second"))
+
+
+def test_a_clip_of_fxds_own_that_is_damaged_is_left_out(
+    settings: Settings,
+    store: Store,
+    add_model: AddModel,
+    warned: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clips = factory_clips()[:2]
+    damaged = tmp_path / "damaged.flac"
+    damaged.write_bytes(clips[0].read_bytes()[:20])
+    monkeypatch.setattr("fxd.factory.clips.factory_clips", lambda: [damaged, *clips])
+    found = compare(settings, store, add_model("first", 0.02), add_model("second", 0.1), lambda _: None)
+    assert sorted(found.names.values()) == [clip.name for clip in clips]
+    assert all(f"{damaged} cannot be read" in line for line in warned)
+    assert warned
