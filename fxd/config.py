@@ -22,6 +22,8 @@ VARIABLE_PREFIX = "FXD_"
 HOME_VARIABLE = "FXD_HOME"
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+MOST_MINUTES = 1_000_000
+"""Two years: when a retraining ends must be a date."""
 Days = Annotated[float, Field(ge=0)]
 Preset = Literal["standard", "lite", "feather", "nano", "compact"]
 Subtype = Literal["FLOAT", "DOUBLE", "PCM_16", "PCM_24", "PCM_32"]
@@ -72,7 +74,9 @@ class TrainingSettings(Section):
     schedule: str = Field(
         "0 3 * * *", description='when to retrain: minute hour day month weekday; "" is never'
     )
-    max_minutes: Positive = Field(10.0, description="time budget of one retraining")
+    max_minutes: Annotated[float, Field(gt=0, le=MOST_MINUTES, allow_inf_nan=False)] = Field(
+        10.0, description="time budget of one retraining"
+    )
     min_new_seconds: Annotated[float, Field(ge=0)] = Field(
         60.0, description="new audio that makes a scheduled retraining worth it"
     )
