@@ -110,10 +110,13 @@ class OutputSettings(Section):
 
 class RetentionSettings(Section):
     done_days: Days = Field(
-        0.0, description="originals in inbox/done older than this are removed; 0 is never"
+        0.0, description="recorded originals in inbox/done older than this are removed; 0 is never"
     )
     failed_days: Days = Field(0.0, description="the same for inbox/failed")
     outbox_days: Days = Field(0.0, description="the same for results in outbox")
+    attempts: Annotated[int, Field(ge=0)] = Field(
+        0, description="failed attempts of which outbox/.leftovers keeps what they had written"
+    )
     log_days: Days = Field(0.0, description="the same for rotated log files")
 
 

@@ -25,7 +25,7 @@ from fxd.pipeline.follower import has_spare_core
 from fxd.pipeline.inbox import Inbox
 from fxd.pipeline.job import Job
 from fxd.pipeline.publish import Publisher
-from fxd.pipeline.retention import sweep
+from fxd.pipeline.retention import Retention
 from fxd.pipeline.watch import Lookout
 from fxd.pipeline.workers import CompilingNotice, Limits, Slot, wait_for_news
 from fxd.retrainer import Retrainer
@@ -36,7 +36,6 @@ from fxd.training.models import weights_path
 
 TICK_SECONDS = 0.1
 STATUS_SECONDS = 0.5
-SWEEP_SECONDS = 3600.0
 MODEL_SECONDS = 0.5
 """A model that was promoted serves the files that workers are given this much later."""
 SHUTDOWN_SECONDS = 8.0
@@ -73,7 +72,7 @@ class Daemon:
         self.model_known_until = 0.0
         self.paused_because = ""
         self.pauses = self.settled_before = 0
-        self.resume_at = self.next_status = self.next_sweep = 0.0
+        self.resume_at = self.next_status = 0.0
         self.started_at = datetime.now(UTC)
 
     def run(self) -> int:
@@ -113,6 +112,7 @@ class Daemon:
         for folder in (paths.inbox, paths.outbox, paths.models, self.settings.dataset):
             folder.mkdir(parents=True, exist_ok=True)
         self.store = self.closing.enter_context(open_store(self.settings.database_url))
+        self.retention = Retention(self.settings, self.store)
         install_factory_model(self.settings, self.store)
         self.model = self.model_id()
         self.hire_workers()
@@ -174,7 +174,7 @@ class Daemon:
                     self.dispatcher.settle()
                     self.dispatcher.assign()
                     self.retrainer.tend(self.store)
-                    self.sweep()
+                    self.retention.tend()
                     self.resume()
             compiling.check()
             self.tell("paused" if self.paused_because else "running")
@@ -211,12 +211,6 @@ class Daemon:
             self.paused_because = ""
             self.pauses = 0
 
-    def sweep(self) -> None:
-        if time.monotonic() >= self.next_sweep:
-            self.next_sweep = time.monotonic() + SWEEP_SECONDS
-            for path in sweep(self.settings, time.time()):
-                logger.info("{}: removed, as [retention] says", display(path))
-
     def tell(self, state: str) -> None:
         """Let `fxd status` and the terminal know what is going on."""
         if time.monotonic() < self.next_status:
@@ -244,6 +238,7 @@ class Daemon:
             waiting=self.dispatcher.queue_length,
             done=self.dispatcher.done,
             failed=self.dispatcher.failed,
+            removed=self.retention.removed,
             model=self.model,
             retraining=self.retrainer.progress,
             next_retraining=self.retrainer.next_at,

@@ -36,7 +36,8 @@ class Status:
     """Files in the inbox that are settling, complete or claimed but not yet begun."""
     done: int = 0
     failed: int = 0
-    """Since it started."""
+    removed: int = 0
+    """Since it started: files that are done, failed, and that `[retention]` had removed."""
     model: str = ""
     retraining: dict[str, Any] | None = None
     """Of the retraining under way: what `fxd.training.progress.facts_of` gives; empty before its first step."""

@@ -18,9 +18,7 @@ PLAIN = "{time:YYYY-MM-DD HH:mm:ss} {level:<7} {message}"
 COLOURED = "<dim>{time:HH:mm:ss}</dim> <level>{level:<7}</level> {message}"
 
 
-def set_up_log(
-    settings: LoggingSettings, log_days: float = 0.0, terminal: Callable[[str], None] | None = None
-) -> None:
+def set_up_log(settings: LoggingSettings, terminal: Callable[[str], None] | None = None) -> None:
     """Send the log to stderr, or to `terminal` as coloured lines, and to the configured file."""
     # watchdog calls its own shutdown an error; what matters of it is seen by looking at the folder.
     logging.getLogger("watchdog").setLevel(logging.CRITICAL)
@@ -35,7 +33,6 @@ def set_up_log(
             level=settings.level,
             format=json_line if settings.as_json else PLAIN,
             rotation=ROTATION_BYTES,
-            retention=f"{log_days} days" if log_days else None,
             encoding="utf-8",
             errors="backslashreplace",
         )

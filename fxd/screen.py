@@ -55,6 +55,8 @@ def summary_line(status: Status) -> str:
     """
     state = f"{status.state}: {status.reason}" if status.reason else status.state
     parts = [state, f"{status.waiting} waiting", f"{status.done} done", f"{status.failed} failed"]
+    if status.removed:
+        parts.append(f"{status.removed} removed by [retention]")
     if status.retraining is not None:
         parts.append(retraining_line(status.retraining))
     return " · ".join(parts)

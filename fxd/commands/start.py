@@ -17,7 +17,7 @@ def start(home: Path, settings: Settings, once: bool) -> int:
     check_schedule(settings.training.schedule)
     screen = Screen(Console(stderr=True))
     terminal = screen.log if screen.console.is_terminal else None
-    set_up_log(settings.logging, settings.retention.log_days, terminal)
+    set_up_log(settings.logging, terminal)
     try:
         return Daemon(settings, home, once, screen).run()
     finally:

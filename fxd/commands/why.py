@@ -9,7 +9,7 @@ from fxd.config import Settings
 from fxd.pipeline.claims import CLAIMED, read_claim
 from fxd.pipeline.files import display
 from fxd.pipeline.inbox import Inbox
-from fxd.store.records import Run, Step
+from fxd.store.records import Result, Run, Step
 from fxd.store.store import open_store
 
 ARCHIVES = ("done", "failed")
@@ -22,9 +22,10 @@ def why(settings: Settings, file: str, as_json: bool) -> int:
         runs = [run for run in store.runs_of(name) if is_meant(run, file, name)]
     present = waiting(settings, file) + under_way(settings, name)
     if as_json:
-        print(json.dumps({"now": present, "runs": [run_facts(run) for run in runs]}, indent=2, default=str))
+        facts = [run_facts(settings, run) for run in runs]
+        print(json.dumps({"now": present, "runs": facts}, indent=2, default=str))
     else:
-        print_story(name, present, runs)
+        print_story(settings, name, present, runs)
     return 0 if runs or present else 1
 
 
@@ -79,22 +80,31 @@ def under_way(settings: Settings, name: str) -> list[dict[str, Any]]:
     return found
 
 
-def run_facts(run: Run) -> dict[str, Any]:
+def run_facts(settings: Settings, run: Run) -> dict[str, Any]:
     return {
         "id": run.id,
         "file": run.file,
         "state": run.state,
         "reason": run.reason,
         "outputs": [result.output for result in run.results],
+        "gone": [result.output for result in run.results if is_gone(settings, result)],
         "steps": step_facts(run.steps),
     }
+
+
+def is_gone(settings: Settings, result: Result) -> bool:
+    """Whether an output was removed, by `[retention]` or by somebody.
+
+    A name with an escape is not that of the file, and tells nothing.
+    """
+    return "\\" not in result.output and not (settings.paths.outbox / result.output).exists()
 
 
 def step_facts(steps: list[Step] | tuple[Step, ...]) -> list[dict[str, Any]]:
     return [asdict(step) for step in steps]
 
 
-def print_story(name: str, present: list[dict[str, Any]], runs: list[Run]) -> None:
+def print_story(settings: Settings, name: str, present: list[dict[str, Any]], runs: list[Run]) -> None:
     from rich.console import Console
     from rich.text import Text
 
@@ -109,7 +119,8 @@ def print_story(name: str, present: list[dict[str, Any]], runs: list[Run]) -> No
         console.print(Text(f"{run.file}: {ending} (run {run.id[:8]})", style="bold"))
         print_steps(console, step_facts(run.steps))
         for result in run.results:
-            console.print(Text(f"  {result.engine}: outbox/{result.output} ({result.version})"))
+            gone = ", not there any more" if is_gone(settings, result) else ""
+            console.print(Text(f"  {result.engine}: outbox/{result.output} ({result.version}){gone}"))
 
 
 def print_steps(console: Any, steps: list[dict[str, Any]]) -> None:

@@ -1,5 +1,6 @@
 """Where originals go: `inbox/done`, or `inbox/failed` with `<name>.error.txt` beside them."""
 
+import re
 import time
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
@@ -49,6 +50,16 @@ def to_failed(claim: Claim, inbox: Path, reason: str) -> Path:
 
 def error_note(original: Path) -> Path:
     return original.with_name(fitted(original.name, ERROR_SUFFIX))
+
+
+def run_of_note(note: Path) -> str | None:
+    """The run that a note is about; None where this is no note of fxd's."""
+    try:
+        text = note.read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        return None
+    found = re.search(r"^Run: +([0-9a-f]{32})$", text, re.MULTILINE)
+    return found[1] if found else None
 
 
 def error_text(claim: Claim, reason: str) -> str:

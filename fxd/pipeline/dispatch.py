@@ -10,6 +10,7 @@ import shutil
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path, PurePath
 
 from loguru import logger
@@ -20,6 +21,7 @@ from fxd.pipeline.crew import Crew, Work
 from fxd.pipeline.files import display
 from fxd.pipeline.inbox import Inbox
 from fxd.pipeline.job import Death, Done, Fault, Job, Trouble
+from fxd.pipeline.leftovers import put_aside
 from fxd.pipeline.publish import Finished, Publisher, Unfinished, Unplaceable
 from fxd.pipeline.story import summary
 from fxd.pipeline.workers import Slot
@@ -140,14 +142,23 @@ class Dispatcher:
                 continue
             if isinstance(work.ending, Trouble):
                 troubles.append(work.ending.reason)
-            # What half an attempt wrote would keep a full disk full, so that not even those in `whole` came out.
-            shutil.rmtree(work.task.job.attempt, ignore_errors=True)
+            self.clear(work)
             self.judge(work)
             self.count(work)
         self.publish(whole)
         self.archive()
         if troubles:
             raise OSError(troubles[0])
+
+    def clear(self, work: Work) -> None:
+        """Remove what an attempt wrote that came to nothing, unless `[retention] attempts` keeps it."""
+        attempt, keep = work.task.job.attempt, self.publisher.settings.retention.attempts
+        if not isinstance(work.ending, Done):
+            # Nobody has to wait because a leftover cannot be kept. Where the machine is in trouble, none is.
+            with suppress(OSError):
+                put_aside(attempt, 0 if isinstance(work.ending, Trouble) else keep)
+        # What half an attempt wrote would keep a full disk full, so that not even those in `whole` came out.
+        shutil.rmtree(attempt, ignore_errors=True)
 
     def is_due(self) -> bool:
         if not self.ended:

@@ -126,6 +126,34 @@ class Runs(Database):
                     found.setdefault(content, file)
         return found
 
+    def maker_of(self, output: str, size: int) -> str | None:
+        """The latest run that made this output, if what it made had this size in bytes; else None."""
+        query = (
+            select(runs.c.id, results.c.output_bytes)
+            .join(results, results.c.run_id == runs.c.id)
+            .where(results.c.output == output)
+            .order_by(*NEWEST_FIRST)
+            .limit(1)
+        )
+        with self.read() as connection:
+            made = connection.execute(query).first()
+        return made.id if made is not None and made.output_bytes == size else None
+
+    def bringer_of(self, names: Sequence[str], size: int, kept_as: str) -> str | None:
+        """The run that is done and brought a file of one of these names and of this size in bytes; else None.
+
+        Of several it is the one whose original was archived as `kept_as`, a path below the inbox, or the latest.
+        """
+        brought = select(runs.c.id).where(
+            runs.c.name.in_(names), runs.c.bytes == size, runs.c.state == "done"
+        )
+        was_told = (steps.c.name == "archived") & (steps.c.detail == kept_as)
+        query = brought.outerjoin(steps, (steps.c.run_id == runs.c.id) & was_told).order_by(
+            steps.c.id.is_(None), *NEWEST_FIRST
+        )
+        with self.read() as connection:
+            return connection.execute(query.limit(1)).scalar()
+
     def output_owner(self, output: str) -> str | None:
         """SHA-256 of the input whose latest run made this output; None where no run did.
 
