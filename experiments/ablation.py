@@ -26,7 +26,6 @@ from fxd.training.learner import one_thread
 from fxd.training.mixture import Mixture
 
 SEEDS = (0, 1, 2)
-RECIPE = "the recipe"
 
 
 class Average:
@@ -72,8 +71,8 @@ def trained(variant: Variant, preset: str, third: int, seconds: float, seed: int
 
 
 def figures(scores: Iterable[float]) -> tuple[float, float]:
-    """The median, and what one in ten lies above."""
-    values = np.array(list(scores))
+    """The median, and what one in ten lies above; nan of none."""
+    values = np.array(list(scores) or [np.nan])
     return float(np.median(values)), float(np.percentile(values, 90))
 
 
@@ -86,7 +85,7 @@ def measured(name: str, options: argparse.Namespace, seed: int, elsewhere: Pairs
 
 
 def print_table(lines: list[dict[str, object]]) -> None:
-    """In Markdown: means over the seeds, the best variant elsewhere first."""
+    """In Markdown: means over the seeds, the variant first that is best elsewhere, or held out without that."""
     rows = []
     for name in dict.fromkeys(str(line["variant"]) for line in lines):
         own = [line for line in lines if line["variant"] == name]
@@ -94,9 +93,8 @@ def print_table(lines: list[dict[str, object]]) -> None:
         far = [figures(line["elsewhere"]) for line in own]  # type: ignore[arg-type]
         columns = [mean(pair[index] for pair in group) for group in (held, far) for index in (0, 1)]
         spread = max(pair[0] for pair in far) - min(pair[0] for pair in far)
-        rows.append(
-            (columns[2] + columns[3], name, mean(int(str(line["steps"])) for line in own), columns, spread)
-        )
+        quality = columns[0] + columns[1] if np.isnan(columns[2]) else columns[2] + columns[3]
+        rows.append((quality, name, mean(int(str(line["steps"])) for line in own), columns, spread))
     print(
         "| variant | steps | held out: median | worst tenth | elsewhere: median | worst tenth | seeds differ by |"
     )

@@ -39,6 +39,8 @@ def one_third(third: int) -> list[Path]:
 def sounds(folder: Path, count: int) -> list[Path]:
     """`count` sound files in and below a folder, evenly chosen from all in the order of their paths."""
     found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+    if not found:
+        raise SystemExit(f"{folder}: there is no sound file in or below it")
     return [found[index] for index in sorted({int(n) for n in np.linspace(0, len(found) - 1, count)})]
 
 

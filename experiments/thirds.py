@@ -83,6 +83,8 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=50, help="how many of them (50)")
     parser.add_argument("--into", type=Path, help="a folder for the weights")
     options = parser.parse_args()
+    if options.into:
+        options.into.mkdir(parents=True, exist_ok=True)
     elsewhere: Pairs = pairs_of(sounds(options.elsewhere, options.count)) if options.elsewhere else {}
     scores: dict[str, float] = {}
     for third in options.third:
