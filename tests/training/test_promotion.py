@@ -128,6 +128,14 @@ def test_what_must_not_become_worse_forbids_promotion() -> None:
     assert "its MR-STFT (ratio) 1.1, before 1, at most 1.05" in decide(better(scores=rougher), old).reason
 
 
+def test_more_aliases_than_a_champion_that_was_nearly_linear_forbid_nothing() -> None:
+    """It has few only for that; what the error gains may be lost there."""
+    poor = better(as_champion=True, alias_db=-50.0)
+    poor = replace(poor, scores=tuple(replace(one, error_energy=10**-1.6) for one in poor.scores))
+    assert decide(better(alias_db=-31.0), poor).promoted
+    assert not decide(better(alias_db=-29.0), poor).promoted
+
+
 def test_a_loss_at_one_sample_rate_forbids_promotion() -> None:
     scores = [*better().scores[:5], *(replace(one, error_energy=10**-3.35) for one in better().scores[5:])]
     many = [FileScore(f"other{n}", 1, 10**-3.6, 1, mrstft=0.2, sample_rate=48_000) for n in range(50)]
