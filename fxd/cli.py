@@ -30,7 +30,18 @@ EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
 
 def main() -> None:
     """Entry point: runs the command and turns what went wrong into a line and an exit code."""
+    open_closed_streams()
     sys.exit(run(sys.argv[1:]))
+
+
+def open_closed_streams() -> None:
+    """Give each standard stream that was closed, as by `2>&-`, a place that swallows everything.
+
+    Else the next file that is opened takes its place: the database, and what C libraries print goes there.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115
 
 
 def run(arguments: list[str]) -> int:

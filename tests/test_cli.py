@@ -58,6 +58,25 @@ def test_wrong_usage_ends_with_2_and_the_usage(home: Home, arguments: list[str])
     assert "Usage" in done.stderr
 
 
+@pytest.mark.parametrize("closed", ["2>&-", "<&- 2>&-"])
+def test_where_standard_streams_are_closed_no_file_takes_their_place(tmp_path: Path, closed: str) -> None:
+    script = (
+        "import os, sys\n"
+        "from fxd import cli\n"
+        "cli.run = lambda _: print('lost', file=sys.stderr) or print(open('mine', 'w').fileno())\n"
+        "cli.main()"
+    )
+    command = f'exec "$0" -c "$1" {closed}'
+    done = subprocess.run(
+        ["sh", "-c", command, sys.executable, script],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+    )
+    assert int(done.stdout) > 2
+
+
 @pytest.mark.parametrize("command", ["start", "stats", "status", "retrain", "process"])
 def test_a_broken_configuration_ends_every_command_with_2(home: Home, command: str) -> None:
     home.configure("[saturator]\ndrive = 'loud'\n")
