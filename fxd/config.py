@@ -80,7 +80,7 @@ class TrainingSettings(Section):
     min_new_seconds: Annotated[float, Field(ge=0)] = Field(
         60.0, description="new audio that makes a scheduled retraining worth it"
     )
-    seed: Annotated[int, Field(ge=0)] = Field(0, description="of initial weights and sampling")
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = Field(0, description="of initial weights and sampling")
     max_dataset_gb: Positive = Field(
         20.0, description="dry sound kept for training; what there is most of goes first"
     )

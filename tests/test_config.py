@@ -52,6 +52,7 @@ def test_a_variable_overrides_the_file(tmp_path: Path, monkeypatch: pytest.Monke
 @pytest.mark.parametrize(
     ("text", "words"),
     [
+        ("[training]\nseed = 4294967296\n", ["[training] seed", "less than 4294967296"]),
         ("[training]\nmax_minutes = 1e10\n", ["[training] max_minutes", "10000000000.0", "1000000"]),
         ("[saturator]\ndrive = 'loud'\n", ["[saturator] drive", "'loud'", "number", "default"]),
         ("[saturator]\ndrve = 5\n", ["drve", "not a known key", "drive"]),

@@ -67,7 +67,7 @@ def trim_dataset(store: Store, dataset: Path, max_gb: float) -> list[Example]:
         )
     if excess > 0:
         logger.warning(
-            "the validation sounds are {:.1f} GB more than [training] max_dataset_gb = {:g}; raise it",
+            "the validation sounds are {:.3g} GB more than [training] max_dataset_gb = {:g}; raise it",
             excess / 1e9,
             max_gb,
         )
