@@ -47,7 +47,17 @@ class Guard:
         return not self.challenger > self.limit
 
     def __str__(self) -> str:
-        return f"{self.name} {self.challenger:.3g}, before {self.champion:.3g}, at most {self.limit:.3g}"
+        now, before, limit = map(rounded, (self.challenger, self.champion, self.limit))
+        return f"{self.name} {now}, before {before}, at most {limit}"
+
+
+def rounded(value: float) -> str:
+    """To three digits, but whole numbers as such.
+
+    >>> rounded(-36.82), rounded(1.05), rounded(3984)
+    ('-36.8', '1.05', '3,984')
+    """
+    return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
 
 
 class Measured(Protocol):

@@ -122,7 +122,9 @@ def test_what_must_not_become_worse_forbids_promotion() -> None:
     assert not louder.promoted
     assert "forbidden by its aliases (dB) -46.5, before -50, at most -47 (" in louder.reason
     assert decide(better(alias_db=-81.0), replace(old, alias_db=-95.0)).promoted
-    assert not decide(better(multiply_adds=1200), old).promoted
+    dearer = decide(better(multiply_adds=1200), old)
+    assert not dearer.promoted
+    assert "forbidden by its multiply-adds 1,200, before 1,000, at most 1,100 (" in dearer.reason
     assert decide(better(multiply_adds=1200), old, night=Night(asked_for=1200)).promoted
     rougher = tuple(replace(one, mrstft=0.22) for one in better().scores)
     assert "its MR-STFT (ratio) 1.1, before 1, at most 1.05" in decide(better(scores=rougher), old).reason
