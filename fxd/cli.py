@@ -134,8 +134,8 @@ def status(context: typer.Context, json: Json = False, home: Home = None) -> int
     """Tell what the daemon is doing."""
     from fxd.commands.status import status
 
-    _, settings = opened(context, home)
-    return status(settings, json)
+    folder, settings = opened(context, home)
+    return status(folder, settings, json)
 
 
 @app.command()

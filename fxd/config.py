@@ -250,7 +250,9 @@ def explain(detail: Any, path: Path) -> str:
         names = ", ".join(field.alias or name for name, field in known.items())
         return f"{source}: {name} is not a known key; remove it, or use one of: {names}"
     reason = detail["msg"].removeprefix("Value error, ")
-    return f"{source}: {name} = {detail['input']!r}: {reason}; correct it or remove it for the default"
+    # The address of a database may hold a password, and an error may end in a log.
+    value = "" if section == "database" else f" = {detail['input']!r}"
+    return f"{source}: {name}{value}: {reason}; correct it or remove it for the default"
 
 
 def section_type(name: str) -> type[Section]:

@@ -28,6 +28,7 @@ from fxd.pipeline.publish import Publisher
 from fxd.pipeline.retention import Retention
 from fxd.pipeline.watch import Lookout
 from fxd.pipeline.workers import CompilingNotice, Limits, Slot, wait_for_news
+from fxd.privacy import open_to_others
 from fxd.retrainer import Retrainer
 from fxd.screen import Screen
 from fxd.store.errors import StoreUnavailable
@@ -56,6 +57,7 @@ class Daemon:
 
     def __init__(self, settings: Settings, home: Path, once: bool, screen: Screen) -> None:
         self.settings = settings
+        self.home = home
         self.once = once
         self.screen = screen
         self.instance = Instance(settings.paths.db)
@@ -131,6 +133,8 @@ class Daemon:
             self.retrainer.start(self.store)
         if hint := model_hint(self.settings, self.store.champion()):
             logger.warning("{}", hint)
+        for note in open_to_others(self.home, self.settings):
+            logger.warning("{}", note)
         logger.info(
             "watching {} with {} workers, model {}", display(paths.inbox), len(self.slots), self.model
         )

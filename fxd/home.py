@@ -29,7 +29,7 @@ def open_home(given: Path | None) -> tuple[Path, Settings]:
 def make_home(home: Path) -> list[Path]:
     """Create what a home needs and is not there yet; returns what was created.
 
-    Only its owner can read the settings, which may hold a database password.
+    Only its owner can read the settings, which may hold a database password, and the folder of the database.
     """
     created = []
     home.mkdir(parents=True, exist_ok=True)
@@ -41,6 +41,7 @@ def make_home(home: Path) -> list[Path]:
     paths = load_settings(home).paths
     for folder in (paths.inbox, paths.outbox, paths.models, paths.db):
         if not folder.is_dir():
-            folder.mkdir(parents=True)
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(mode=0o700 if folder == paths.db else 0o777)
             created.append(folder)
     return created

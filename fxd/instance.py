@@ -11,6 +11,8 @@ from typing import Any, Self
 
 from filelock import FileLock, Timeout
 
+from fxd.privacy import make_private_folder
+
 LOCK_NAME = "fxd.lock"
 STATUS_NAME = "status.json"
 
@@ -62,7 +64,7 @@ class Instance:
 
     def acquire(self) -> None:
         """Become this home's daemon. Raises AlreadyRunning where there is one."""
-        self.status_path.parent.mkdir(parents=True, exist_ok=True)
+        make_private_folder(self.status_path.parent)
         try:
             self.lock.acquire(timeout=0)
         except Timeout:

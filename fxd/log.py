@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -33,9 +34,15 @@ def set_up_log(settings: LoggingSettings, terminal: Callable[[str], None] | None
             level=settings.level,
             format=json_line if settings.as_json else PLAIN,
             rotation=ROTATION_BYTES,
+            opener=open_private,
             encoding="utf-8",
             errors="backslashreplace",
         )
+
+
+def open_private(path: str, flags: int) -> int:
+    """Open a file which, if it is new, only its owner can read: the log tells the names of all files."""
+    return os.open(path, flags, 0o600)
 
 
 def warn_only() -> None:

@@ -81,13 +81,15 @@ def show_model(settings: Settings, text: str, as_json: bool) -> int:
     from rich.table import Table
     from rich.text import Text
 
+    from fxd.insight.stats_table import plain as in_one_line
+
     table = Table.grid(padding=(0, 2))
     for name, value in facts.items():
         if name != "details":
-            table.add_row(Text(name, style="bold"), Text(plain(value)))
+            table.add_row(Text(name, style="bold"), Text(in_one_line(plain(value))))
     for name, value in model.details.items():
         if name not in facts:
-            table.add_row(Text(name, style="dim"), Text(plain(value)))
+            table.add_row(Text(in_one_line(name), style="dim"), Text(in_one_line(plain(value))))
     Console().print(table)
     return 0
 

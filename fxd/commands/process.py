@@ -9,6 +9,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import Progress, TaskID
 
 from fxd.config import Settings
@@ -18,6 +19,7 @@ from fxd.insight.stats import run_json
 from fxd.log import warn_only
 from fxd.pipeline.claims import Claim
 from fxd.pipeline.dispatch import DEATHS_ALLOWED
+from fxd.pipeline.files import display
 from fxd.pipeline.follower import has_spare_core
 from fxd.pipeline.job import Death, Done, Ending, Fault, Job, Trouble
 from fxd.pipeline.loose import loose_claims
@@ -111,7 +113,7 @@ class Batch:
         subtype = self.settings.output.subtype
         spare = has_spare_core(len(self.slots))
         slot.submit(Job(claim.source, attempt, self.settings.saturator, self.weights, subtype, spare))
-        self.busy[slot] = (claim, attempt, self.bar.add_task(claim.file, total=None))
+        self.busy[slot] = (claim, attempt, self.bar.add_task(escape(claim.file), total=None))
 
     def end(self, claim: Claim, attempt: Path, ending: Ending) -> None:
         match ending:
@@ -151,4 +153,4 @@ def report(run: Run, outbox: Path, as_json: bool) -> None:
     else:
         print(summary(run))
         for result in run.results:
-            print(f"  {outbox / result.output}")
+            print(f"  {display(outbox / result.output)}")

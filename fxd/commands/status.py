@@ -3,21 +3,23 @@
 import json
 from dataclasses import asdict
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from fxd.commands.trainings import ending
 from fxd.config import Settings, settings_mark
 from fxd.insight.hints import model_hint, review_hint
 from fxd.instance import Instance, Status
+from fxd.privacy import open_to_others
 from fxd.store.store import Store, open_store
 from fxd.training.lock import Holder, who_trains
 
 
-def status(settings: Settings, as_json: bool) -> int:
+def status(home: Path, settings: Settings, as_json: bool) -> int:
     """Print what the daemon is doing, and what the home holds."""
     running = Instance(settings.paths.db).read()
     with open_store(settings.database_url) as store:
-        facts = gather(settings, store, running)
+        facts = gather(settings, store, running) | {"open_to_others": open_to_others(home, settings)}
     if as_json:
         print(json.dumps(facts, indent=2))
     else:
@@ -81,6 +83,8 @@ def print_facts(settings: Settings, facts: dict[str, Any], running: Status | Non
         table.add_row("", Text(facts["hint"], style="yellow"))
     if facts["review"]:
         table.add_row("", Text(facts["review"], style="yellow"))
+    for note in facts["open_to_others"]:
+        table.add_row("", Text(note, style="yellow"))
     size = f"{facts['dataset_gb']:.2f} of at most {settings.training.max_dataset_gb:g} GB"
     table.add_row("training set", Text(f"{facts['dataset_seconds'] / 60:.1f} minutes, {size}"))
     if facts["last_training"]:

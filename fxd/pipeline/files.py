@@ -14,19 +14,21 @@ from hashlib import sha256
 from itertools import count
 from pathlib import Path, PurePath
 
+STEERING = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
+"""Characters that do something to what is written around them."""
 NAME_BYTES = 255
 """The longest name that the common filesystems take."""
 
 
 def display(path: PurePath | str) -> str:
-    r"""Text that is safe in a terminal, a log line and a database: bytes that are no UTF-8 and control
-    characters stand as escapes.
+    r"""Text that is safe in a terminal, a log line and a database: bytes that are no UTF-8, control characters
+    and those that turn the direction of writing stand as escapes.
 
     >>> display(Path(os.fsdecode(b"caf\xe9\n.wav")))
     'caf\\xe9\\x0a.wav'
     """
     text = os.fsencode(path).decode("utf-8", "backslashreplace")
-    return re.sub(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e]", lambda match: escape(match[0]), text)
+    return STEERING.sub(lambda match: escape(match[0]), text)
 
 
 def escape(character: str) -> str:

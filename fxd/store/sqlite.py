@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import quote
 
+from fxd.privacy import make_private_folder
+
 # Before this version a checkpoint could, rarely, corrupt a database in WAL mode.
 # Source: https://sqlite.org/wal.html#walresetbug
 WAL_IS_SAFE_FROM = (3, 51, 3)
@@ -20,7 +22,7 @@ def create_file(path: Path) -> None:
     An existing file is not even opened: closing a plain descriptor on it would drop every lock that
     SQLite holds on it in this process.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_private_folder(path.parent)
     try:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
     except FileExistsError:
