@@ -69,13 +69,14 @@ def ending(state: str, reason: str, at_work: bool) -> str:
 
 
 def facts_of(training: Training, curve: Sequence[CurvePoint]) -> dict[str, Any]:
-    """One retraining for JSON, times in ISO 8601; what is no number is None."""
+    """One retraining for JSON, times in ISO 8601; what is no number, or has not come yet, is None."""
     points = [
         {name: value if math.isfinite(value) else None for name, value in asdict(point).items()}
         for point in curve
     ]
     times = {"started_at": training.started_at.isoformat()}
-    times["finished_at"] = training.finished_at.isoformat() if training.finished_at else ""
+    if training.finished_at is not None:
+        times["finished_at"] = training.finished_at.isoformat()
     return asdict(training) | times | {"curve": points}
 
 

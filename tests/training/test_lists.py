@@ -1,5 +1,6 @@
 """What is printed of models and retrainings, on a narrow terminal too."""
 
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
@@ -59,6 +60,9 @@ def test_a_retraining_that_never_came_to_its_end_is_not_told_as_running(
     settings: Settings, store: Store, capsys: pytest.CaptureFixture[str]
 ) -> None:
     store.begin_training(Training("one", NOON, "schedule", "running"))
+    list_trainings(settings, as_json=True)
+    (listed,) = json.loads(capsys.readouterr().out)
+    assert (listed["started_at"], listed["finished_at"]) == (NOON.isoformat(), None)
     for tell in (tell_when, status, list_trainings):
         tell(settings, as_json=False)
         assert "cut off; the next one goes on with it" in capsys.readouterr().out
