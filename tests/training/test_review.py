@@ -15,7 +15,7 @@ from fxd.store.store import Store
 from fxd.training.models import ModelCard
 from fxd.training.pairs import PairSource
 from fxd.training.review import review
-from fxd.training.succession import BY_HAND
+from fxd.training.succession import BY_HAND, ROLLED_BACK
 
 PROMOTED_AT = datetime(2026, 11, 24, 3, tzinfo=UTC)
 HERE = Environment("studio", "Zen 4", 2, 1, "3.11.7", "0.1.0", {})
@@ -91,6 +91,23 @@ def test_it_is_rolled_back_once_where_that_is_wanted(
     process(FILES, "quiet")
     assert look(with_rollback(settings), store) is None
     assert len(store.promotions()) == 3
+
+
+@pytest.mark.usefixtures("models")
+def test_what_came_by_a_rollback_is_not_rolled_back_further(
+    settings: Settings,
+    store: Store,
+    process: Callable[..., list[Example]],
+    make_network: Callable[..., TcnModel],
+    keep_model: Callable[..., str],
+) -> None:
+    keep_model(make_network("third"), trained_on=())
+    store.promote("third", "it is better", PROMOTED_AT + timedelta(hours=2))
+    store.promote("loud", f"{ROLLED_BACK} by itself: third does worse", PROMOTED_AT + timedelta(hours=3))
+    process(FILES)
+    assert look(with_rollback(settings), store) is None
+    assert store.promotions()[0].model_id == "loud"
+    assert store.reviews("loud") == []
 
 
 @pytest.mark.usefixtures("models")
