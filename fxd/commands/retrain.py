@@ -27,6 +27,8 @@ from fxd.training.schedule import check_schedule
 OnProgress = Callable[[Progress], None]
 
 LINE_SECONDS = 10.0
+BAR_COLUMNS = 76
+"""Of a terminal that has room for a bar beside all figures."""
 ENDING = b"""
 ending: the best weights so far are judged and kept as a model; Ctrl-C once more ends at once,
 and the next retraining goes on from here
@@ -138,17 +140,21 @@ def json_progress() -> Iterator[OnProgress]:
 
 @contextmanager
 def shown_progress() -> Iterator[OnProgress]:
-    """A bar on a terminal, a line now and then in a pipe: loss, validation ESR, time left, expected end."""
+    """A bar on a terminal, if there is room, a line now and then in a pipe; with the figures of `figures`."""
     from rich.console import Console
 
     console = Console(stderr=True)
     if not console.is_terminal:
         yield lines_of_progress()
         return
-    from rich.progress import BarColumn, TextColumn
+    from rich.progress import BarColumn, ProgressColumn, TextColumn
     from rich.progress import Progress as Bar
+    from rich.table import Column
 
-    with Bar(TextColumn("training"), BarColumn(), TextColumn("{task.description}"), console=console) as bar:
+    columns: list[ProgressColumn] = [TextColumn("training"), BarColumn(), TextColumn("{task.description}")]
+    if console.width < BAR_COLUMNS:
+        columns = [TextColumn("{task.description}", table_column=Column())]  # one that breaks its lines
+    with Bar(*columns, console=console) as bar:
         task = bar.add_task("loading", total=None)
         began = time.monotonic()
 
@@ -175,6 +181,7 @@ def lines_of_progress() -> OnProgress:
 
 
 def figures(progress: Progress) -> str:
+    """Loss, validation ESR, time left, expected end."""
     loss, validation = decibels(progress.loss_db), decibels(progress.validation_esr_db)
     text = f"loss {loss}, validation {validation}"
     if not math.isfinite(progress.seconds_left):

@@ -1,13 +1,14 @@
 """What is printed of models and retrainings, on a narrow terminal too."""
 
 import json
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from fxd.commands.models import list_models
-from fxd.commands.retrain import tell_when
+from fxd.commands.retrain import shown_progress, tell_when
 from fxd.commands.status import status
 from fxd.commands.trainings import list_trainings
 from fxd.config import Settings
@@ -15,6 +16,7 @@ from fxd.engines.tcn import TcnModel
 from fxd.store.records import CurvePoint, Training
 from fxd.store.store import Store
 from fxd.training.lock import training_lock
+from fxd.training.progress import Progress
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 REASON = "the new model is 0.95 dB better than another one in the median of 10 files"
@@ -40,6 +42,20 @@ def test_a_narrow_terminal_shows_retrainings_whole(
     assert figures.endswith("▂▁▁")
     assert f"promoted, {REASON}" in " ".join(" ".join(reason).split())
     assert max(map(len, (head, figures, *reason))) <= 60
+
+
+@pytest.mark.usefixtures("narrow")
+def test_a_narrow_terminal_shows_all_figures_of_a_training_instead_of_a_bar(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    with shown_progress() as show:
+        show(Progress(30, 120, -20.0, -31.25, 3675.0))
+    plain = " ".join(re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", capsys.readouterr().err).split())
+    assert re.search(
+        r"loading loss -20.0 dB, validation -31.2 dB, 61:15 left, ends at [-0-9 ]*\d\d:\d\d", plain
+    )
 
 
 @pytest.mark.usefixtures("narrow")
