@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from homes import Home, wait_until
 
-from fxd.commands.retrain import asked_to_end
+from fxd.commands.retrain import Asked, asked_to_end
 
 SETTINGS = """
 [inbox]
@@ -152,6 +152,14 @@ def test_sigterm_may_come_twice_and_a_second_ctrl_c_ends_at_once() -> None:
         assert not asked.to_stop()
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
+
+
+def test_a_scheduled_one_stops_where_the_daemon_that_began_it_died(monkeypatch: pytest.MonkeyPatch) -> None:
+    scheduled, by_hand = Asked(scheduled=True), Asked(scheduled=False)
+    assert not scheduled.to_stop()
+    monkeypatch.setattr(os, "getppid", lambda: 1)
+    assert scheduled.to_stop()
+    assert not by_hand.to_stop()
 
 
 def test_a_terminal_shows_a_bar_with_loss_score_time_left_and_end(heard: Home) -> None:

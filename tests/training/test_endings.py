@@ -98,6 +98,10 @@ def test_an_end_before_the_first_step_is_a_stop(settings: Settings, store: Store
     result = run(settings, store, should_end=lambda: True)
     assert (result.state, result.model_id) == ("stopped", None)
     assert result.reason == "asked to stop while it loaded; the next retraining goes on with it"
+    # Asked twice while it loads, then before each step.
+    result = run(settings, store, steps=40, should_end=after(2))
+    assert (result.state, result.model_id) == ("stopped", None)
+    assert result.reason.startswith("asked to stop after 0 of 40 steps; ")
 
 
 @pytest.mark.usefixtures("excerpts")

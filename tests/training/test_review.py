@@ -10,12 +10,12 @@ import pytest
 from fxd.config import Settings, TrainingSettings
 from fxd.engines.tcn import TcnModel
 from fxd.insight.hints import review_hint
-from fxd.store.records import Environment, Example, Result, Run
+from fxd.store.records import Environment, Example, Result, Run, Training
 from fxd.store.store import Store
 from fxd.training.models import ModelCard
 from fxd.training.pairs import PairSource
 from fxd.training.review import review
-from fxd.training.succession import BY_HAND, ROLLED_BACK
+from fxd.training.succession import BY_HAND, ROLLED_BACK, tonight
 
 PROMOTED_AT = datetime(2026, 11, 24, 3, tzinfo=UTC)
 HERE = Environment("studio", "Zen 4", 2, 1, "3.11.7", "0.1.0", {})
@@ -108,6 +108,18 @@ def test_what_came_by_a_rollback_is_not_rolled_back_further(
     assert look(with_rollback(settings), store) is None
     assert store.promotions()[0].model_id == "loud"
     assert store.reviews("loud") == []
+
+
+@pytest.mark.usefixtures("models")
+def test_a_rollback_begins_no_new_count_of_nights(settings: Settings, store: Store) -> None:
+    after = PROMOTED_AT + timedelta(hours=2)
+    store.begin_training(Training("first", after, "schedule", "running"))
+    store.finish_training("first", "kept", "quiet", "it could be chance", after)
+    assert tonight(settings, store).number == 2
+    store.promote("quiet", f"{ROLLED_BACK} by hand from loud", after + timedelta(hours=1))
+    assert tonight(settings, store).number == 2
+    store.promote("loud", BY_HAND, after + timedelta(hours=2))
+    assert tonight(settings, store).number == 1
 
 
 @pytest.mark.usefixtures("models")
