@@ -131,6 +131,10 @@ def test_what_a_person_promoted_stays(
     look(with_rollback(settings), store)
     assert store.promotions()[0].reason == BY_HAND
     assert store.reviews("loud")[0].worse
+    assert review_hint(store, store.champion())
+    # Whoever promotes it once more has read that.
+    store.promote("loud", BY_HAND, datetime.now(UTC))
+    assert review_hint(store, store.champion()) == ""
 
 
 @pytest.mark.usefixtures("models")
