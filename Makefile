@@ -5,12 +5,13 @@ FXD := $(BIN)/fxd --home .
 # Several threads of a linear algebra library in several processes on few cores only wait for each other.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help demo test fuzz load lint types check factory bench-table clean
+.PHONY: help demo test fuzz big load lint types check factory bench-table clean
 
 help:
 	@echo "make demo         set up .venv, process the clips of tests/audio with both engines, print the statistics"
 	@echo "make test         run the test suite"
 	@echo "make fuzz         throw 20,000 damaged sound files at the workers (ten minutes); goes on where it was"
+	@echo "make big          a sound whose results are larger than a WAV can be (some minutes, 12 GB of disk)"
 	@echo "make check        linter, formatter and type checker"
 	@echo "make bench-table  measure the engines, and put the tables into README.md (two minutes)"
 	@echo "make load         ten thousand files at once, and a log of a million runs (a quarter of an hour)"
@@ -37,6 +38,9 @@ demo: $(VENV)/ready
 test: $(VENV)/ready
 	tests/install-tools.sh
 	$(BIN)/pytest -n 2 --dist loadfile
+
+big: $(VENV)/ready
+	$(BIN)/python -m tests.big
 
 fuzz: $(VENV)/ready
 	$(BIN)/python -m tests.fuzz --count 20000
