@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from itertools import takewhile
 from pathlib import Path
 
 import numpy as np
@@ -84,7 +85,8 @@ def drained(home: Home) -> list[str]:
     daemon = subprocess.Popen(home.command("start", "--once"), stderr=subprocess.DEVNULL)
     weighed = list(weighings(daemon, home))
     seconds = time.monotonic() - began
-    early, late = max(mb for share, mb in weighed if share < 0.1), max(mb for _, mb in weighed)
+    early = max(mb for _, mb in takewhile(lambda one: one[0] < 0.1, weighed))
+    late = max(mb for _, mb in weighed)
     audio_seconds = FRAMES / SAMPLE_RATE
     print(f"processed in {seconds:.0f} s, {audio_seconds / seconds:.1f} times as fast as it plays")
     print(f"memory of the processes: {early:.0f} MB in the first tenth, at most {late:.0f} MB")

@@ -8,6 +8,7 @@ import random
 import struct
 from collections.abc import Callable, Sequence
 
+from tests.fuzz.flac import damaged_frame
 from tests.fuzz.structure import Field, fields_of, parts_of, with_true_checksums
 
 Damaged = tuple[bytes, str]
@@ -196,6 +197,11 @@ def absurd_samples(data: bytes, rng: random.Random) -> Damaged:
     return data[:at] + raw * rng.choice((1, 100)) + data[at + len(raw) :], f"{form} {value} at {at}"
 
 
+def deep_damage(data: bytes, rng: random.Random) -> Damaged | None:
+    """What no checksum notices, where the format has checksums that can be made right."""
+    return damaged_frame(data, rng) if data.startswith(b"fLaC") else None
+
+
 def spliced(data: bytes, others: Sequence[bytes], rng: random.Random) -> Damaged:
     """The beginning of this file and the end of another."""
     other = rng.choice(others)
@@ -222,5 +228,7 @@ MUTATIONS: tuple[Mutation, ...] = (
     lost_part,
     blown_up_metadata,
     absurd_samples,
+    deep_damage,
+    deep_damage,
 )
 """Drawn evenly; what goes for the headers is there several times."""

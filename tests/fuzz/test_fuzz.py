@@ -4,6 +4,7 @@ import json
 import random
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from fxd.guarded_file import GuardedFile, open_regular
 from fxd.pipeline.job import Death, Done, Fault, Job, Outcome, Trouble
 from fxd.store.records import EngineName, Result
 from tests.fuzz.cases import case, cases
+from tests.fuzz.flac import damaged_frame, frames
 from tests.fuzz.originals import originals
 from tests.fuzz.structure import parts_of, with_true_checksums
 from tests.fuzz.verdict import fault_of, fault_of_reason
@@ -72,6 +74,21 @@ def test_a_damaged_page_is_made_to_pass_its_checksum(tmp_path: Path) -> None:
         path.write_bytes(data)
         with GuardedFile(open_regular(path)) as file:
             assert ogg_state(file) == state
+
+
+def test_a_damaged_flac_frame_passes_its_checksums(tmp_path: Path) -> None:
+    (whole,) = (original.data for original in originals() if original.name == "FLAC PCM_24")
+    assert len(list(frames(whole))) >= 2
+    path = tmp_path / "frame.flac"
+    # A flipped bit alone loses the frame; with its checksum made right it is decoded, into another sound.
+    changed = 0
+    for seed in range(20):
+        made = damaged_frame(whole, random.Random(seed))
+        assert made is not None
+        path.write_bytes(made[0])
+        with suppress(soundfile.LibsndfileError):
+            changed += len(soundfile.read(path)[0]) > 0
+    assert changed >= 5
 
 
 def spoilt(data: bytes) -> bytes:
