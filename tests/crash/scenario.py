@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import soundfile
@@ -30,6 +31,9 @@ from fxd.training.evidence import fewest_files
 from fxd.training.models import ModelCard, write_model
 
 from .promise import Dropped, Expectation, hash_of, originals_of, sound_of, visible
+
+Role = Literal["main", "worker", "retraining"]
+"""Of a process: the command itself, a worker of it, the retraining that a daemon starts."""
 
 ROOT = Path(__file__).parents[2]
 AUDIO = ROOT / "tests" / "audio"
@@ -63,6 +67,8 @@ class Scenario:
     """Arguments of `fxd`, run in the home: what is interrupted."""
     recovery: tuple[tuple[str, ...], ...] = (DRAIN,)
     """Commands after which the promise holds, whatever interrupted `command`."""
+    roles: tuple[Role, ...] = ("main", "worker")
+    """The processes that are interrupted."""
 
 
 def environment() -> dict[str, str]:
@@ -70,6 +76,11 @@ def environment() -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("FXD_")}
     kernels = os.environ.get("NUMBA_CACHE_DIR", str(ROOT / ".pytest_cache" / "kernels"))
     return kept | {"PYTHONPATH": str(ROOT), "NUMBA_CACHE_DIR": kernels, "OMP_NUM_THREADS": "1"}
+
+
+def copy_home(home: Path, copy: Path) -> None:
+    """Files that have two names in the home have two names in the copy, unlike those of `shutil.copytree`."""
+    subprocess.run(["cp", "-a", str(home), str(copy)], check=True)
 
 
 def fxd(home: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
@@ -118,7 +129,7 @@ def known(home: Path) -> Expectation:
 def with_sounds(home: Path, expected: Expectation, *command: str) -> Expectation:
     """The same, with the sounds that undisturbed runs make of a copy of the home, and that lie there already."""
     copy = home.with_name(f"{home.name}.reference")
-    shutil.copytree(home, copy)
+    copy_home(home, copy)
     before = {sound_of(path) for path in visible(home / "outbox").values()}
     fxd_well(copy, *command)
     after = {sound_of(path) for path in visible(copy / "outbox").values()}
@@ -234,12 +245,12 @@ def add_poor_champion(settings: Settings, store: Store) -> None:
     store.promote(network.id, card.reason, card.created_at)
 
 
-SCENARIOS = {
+BASIC = {
     scenario.name: scenario
     for scenario in (
         Scenario("new", new_home, DRAIN),
         Scenario("drop", home_with_files, DRAIN),
         Scenario("process", home_with_loose_files, PROCESS, (PROCESS, DRAIN)),
-        Scenario("retrain", home_to_learn, RETRAIN, (RETRAIN, DRAIN)),
+        Scenario("retrain", home_to_learn, RETRAIN, (RETRAIN, DRAIN), ("main",)),
     )
 }
