@@ -12,7 +12,15 @@ from fxd.config import Settings
 from fxd.pipeline.files import make_folder
 from fxd.store.records import Model
 from fxd.store.store import Store
-from fxd.training.models import CARD_NAME, ModelError, copy_model, load_network, model_folder, read_card
+from fxd.training.models import (
+    CARD_NAME,
+    ModelError,
+    copy_model,
+    load_network,
+    model_folder,
+    read_card,
+    remove_leftovers,
+)
 
 FACTORY = Path(__file__).parent
 DEFAULT_PRESET = "compact"
@@ -41,6 +49,7 @@ def install_factory_model(settings: Settings, store: Store) -> Model:
     with FileLock(settings.paths.db / LOCK_NAME):
         champion = store.champion()
         if champion is None:
+            remove_leftovers(settings.paths.models)
             return install(settings, store)
         if champion.origin == "factory" and not is_usable(settings, champion):
             put_back(settings, champion)

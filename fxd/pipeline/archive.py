@@ -42,7 +42,7 @@ def to_failed(claim: Claim, inbox: Path, reason: str) -> Path:
         # The reason is there before the file is, so that no crash leaves a file without its reason.
         if belongs_to_another(final) or (final.exists() and not final.samefile(claim.source)):
             return True
-        write_text(error_note(final), error_text(claim, reason))
+        write_text(error_note(final), error_text(claim, reason), writer=claim.id)
         return False
 
     return name_without_replacing(claim.source, folder, claim.relative.name, taken=explained)

@@ -7,6 +7,7 @@ happened to it is known after a crash too.
 
 import json
 import os
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -16,13 +17,24 @@ from uuid import uuid4
 
 from filelock import FileLock, Timeout
 
-from fxd.pipeline.files import display, make_folder, move_without_replacing, sync_folder, usable_folder
+from fxd.pipeline.files import (
+    display,
+    fitted,
+    make_folder,
+    name_without_replacing,
+    numbered,
+    split_name,
+    sync_folder,
+    usable_folder,
+)
 from fxd.pipeline.inbox import Candidate, Signature, signature
 from fxd.store.records import Step
 
 CLAIMED = ".claimed"
 LOCK = ".lock"
 JOURNAL = ".journal"
+UNBORN_SECONDS = 3600.0
+"""A daemon needs a moment from the making of its folder to its name."""
 
 
 @dataclass
@@ -39,6 +51,8 @@ class Claim:
     steps: list[Step] = field(default_factory=list)
     final: Path | None = None
     """In `done` or `failed`, once the original of the recorded run has got its second name there."""
+    returned: Path | None = None
+    """In the inbox, once a file that is given back has got its name there."""
     has_journal: bool = True
     """False for a file that is processed where it lies, outside of any inbox."""
 
@@ -68,7 +82,7 @@ class Claim:
 
     def is_gone(self) -> bool:
         """Whether somebody removed the claimed file."""
-        return signature(self.source) is None
+        return self.returned is None and signature(self.source) is None
 
     def deaths(self) -> int:
         """How many workers died of it so far."""
@@ -130,16 +144,25 @@ class Claims:
         return claim
 
     def give_back(self, claim: Claim) -> Path:
-        """Put a claimed file back where it lay, under a numbered name if that place is taken now."""
-        folder = self.inbox / usable_folder(self.inbox, claim.relative.parent)
-        final = move_without_replacing(claim.source, folder, claim.relative.name)
+        """Put a claimed file back where it lay, under a numbered name if that place is taken now.
+
+        Where that fails on the way the same call completes it; after a crash, the next start does.
+        """
+        if claim.returned is None:
+            folder = self.inbox / usable_folder(self.inbox, claim.relative.parent)
+            claim.returned = name_without_replacing(claim.source, folder, claim.relative.name)
+        sync_folder(claim.returned.parent)
+        claim.source.unlink(missing_ok=True)
         claim.remove()
-        return final
+        return claim.returned
 
     def recover(self) -> Iterator[Claim]:
         """The claims of daemons that are no more, now ours; what is half a claim is cleaned up."""
         for folder in sorted(self.root.iterdir()):
-            if folder == self.folder or folder.name.startswith("."):
+            if folder == self.folder:
+                continue
+            if folder.name.startswith("."):
+                remove_unborn(folder)
                 continue
             lock = FileLock(folder / LOCK)
             try:
@@ -161,8 +184,22 @@ class Claims:
             claim = read_claim(ours)
             if claim is None:
                 remove_tree_of_folders(ours)
+            elif self.lies_in_inbox(claim):
+                claim.source.unlink()
+                claim.remove()
             else:
                 yield claim
+
+    def lies_in_inbox(self, claim: Claim) -> bool:
+        """Whether the file was being given back: it has its name in the inbox, and has not yet lost this one."""
+        stem, suffix = split_name(claim.relative.name)
+        for candidate in numbered(stem):
+            found = self.inbox / claim.relative.parent / fitted(candidate, suffix)
+            if not os.path.lexists(found):
+                return False
+            if os.path.samestat(found.lstat(), claim.source.lstat()):
+                return True
+        raise AssertionError("numbered names never end")
 
     def close(self) -> None:
         """Release the folder; what still lies in it is recovered by the next daemon."""
@@ -201,6 +238,14 @@ def read_journal(path: Path) -> list[Step]:
             continue
         steps.append(Step(datetime.fromisoformat(entry["at"]), entry["name"], entry["detail"]))
     return steps
+
+
+def remove_unborn(folder: Path) -> None:
+    """Remove the folder of a daemon that died before it had its name; what is young may yet get one."""
+    with suppress(OSError):
+        if time.time() - folder.stat().st_mtime > UNBORN_SECONDS:
+            (folder / LOCK).unlink(missing_ok=True)
+            folder.rmdir()
 
 
 def remove_tree_of_folders(folder: Path) -> None:

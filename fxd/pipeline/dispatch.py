@@ -25,6 +25,7 @@ from fxd.pipeline.leftovers import put_aside
 from fxd.pipeline.publish import Finished, Publisher, Unfinished, Unplaceable
 from fxd.pipeline.story import summary
 from fxd.pipeline.workers import Slot
+from fxd.store.errors import StoreUnavailable
 from fxd.store.records import Run
 
 DEATHS_ALLOWED = 2
@@ -73,16 +74,19 @@ class Dispatcher:
 
     def recover(self) -> None:
         """Complete what a daemon that died had begun."""
-        self.publisher.remove_strays()
         for claim in self.claims.recover():
             run = self.publisher.store.run(claim.id)
             if run is not None:
-                self.publisher.archive([(claim, run)])
-                logger.info("{}: was recorded before a crash; archived", claim.file)
+                logger.info("{}: was recorded before a crash; now it is archived", claim.file)
+                self.recorded.append((claim, run))
             else:
-                claim.note("recovered", "the daemon that had claimed it died")
+                with suppress(OSError):  # a line of its story is no reason not to begin
+                    claim.note("recovered", "the daemon that had claimed it died")
                 logger.info("{}: recovered from a daemon that died", claim.file)
                 self.waiting.append(claim)
+        with suppress(OSError, StoreUnavailable):  # the main loop meets it again, pauses and tells it
+            self.archive()
+            self.publisher.remove_strays({claim.id for claim in self.waiting})
 
     @property
     def is_idle(self) -> bool:

@@ -9,13 +9,15 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from hashlib import sha256
 from itertools import count
 from pathlib import Path, PurePath
 
 STEERING = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
 """Characters that do something to what is written around them."""
+NO_HARD_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL, errno.EMLINK)
+"""What file systems say that have none, or not one more for this file."""
 NAME_BYTES = 255
 """The longest name that the common filesystems take."""
 
@@ -190,10 +192,10 @@ def take_name(source: Path, final: Path) -> bool:
         os.link(source, final, follow_symlinks=False)
     except FileExistsError:
         return os.path.samestat(source.lstat(), final.lstat())
-    except FileNotFoundError:
-        raise
-    except OSError:
-        # No hard links here (exFAT, some network shares): exclusive creation reserves the name instead.
+    except OSError as error:
+        if error.errno not in NO_HARD_LINKS:
+            raise
+        # exFAT, some network shares: exclusive creation reserves the name instead.
         return reserve_and_replace(source, final)
     return True
 
@@ -204,25 +206,35 @@ def reserve_and_replace(source: Path, final: Path) -> bool:
         final.touch(exist_ok=False)
     except FileExistsError:
         return False
-    with whole_file(final) as temporary:
-        shutil.copy2(source, temporary)
+    try:
+        with whole_file(final) as temporary:
+            shutil.copy2(source, temporary)
+    except BaseException:
+        final.unlink(missing_ok=True)
+        raise
     return True
 
 
 @contextmanager
-def whole_file(final: Path) -> Iterator[Path]:
-    """A temporary path beside `final`; what was written there appears as `final` when the block ends well."""
+def whole_file(final: Path, writer: str | None = None) -> Iterator[Path]:
+    """A temporary path beside `final`; what was written there appears as `final` when the block ends well.
+
+    `writer` names whoever writes there, the process if it is not given. One that is the same after a crash
+    writes over what it had left behind.
+    """
     make_folder(final.parent)
-    temporary = final.with_name(fitted(f".{final.name}", f".{os.getpid()}.tmp"))
+    temporary = final.with_name(fitted(f".{final.name}", f".{writer or os.getpid()}.tmp"))
     try:
         yield temporary
         sync_file(temporary)
         appear(temporary, final)
-    finally:
-        temporary.unlink(missing_ok=True)
+    except BaseException:
+        with suppress(OSError):  # the first error is the one to tell
+            temporary.unlink(missing_ok=True)
+        raise
 
 
-def write_text(final: Path, text: str) -> None:
-    """`text` as UTF-8 in `final`, whole or not at all."""
-    with whole_file(final) as temporary:
+def write_text(final: Path, text: str, writer: str | None = None) -> None:
+    """`text` as UTF-8 in `final`, whole or not at all; `writer` as for `whole_file`."""
+    with whole_file(final, writer) as temporary:
         temporary.write_text(text, encoding="utf-8", errors="backslashreplace")

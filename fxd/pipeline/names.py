@@ -8,6 +8,7 @@ by what each output is known again. One file serves all runs that are published 
 
 import json
 import os
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -69,6 +70,11 @@ class Manifests:
     def choices_of(self, run_id: str) -> list[Choice]:
         """All that was ever chosen for this run, oldest first."""
         return self.chosen.get(run_id, [])
+
+    def age_of(self, run_id: str) -> float:
+        """Seconds since this run chose names last; it must have."""
+        paths = (path for path, needed_by in self.files.items() if run_id in needed_by)
+        return time.time() - max(path.stat().st_mtime for path in paths)
 
     def forget(self, run_id: str) -> None:
         """Let go of a run that needs its names no more, and of the files that no other run needs."""

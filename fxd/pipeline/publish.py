@@ -12,7 +12,7 @@ else.
 import errno
 import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -256,8 +256,12 @@ class Publisher:
         self.names.take_back(run_id)
         self.remove_attempts(run_id)
 
-    def remove_strays(self) -> None:
-        """Remove the attempts at recorded runs, and those that nobody can be at any more."""
+    def remove_strays(self, waiting: Collection[str] = ()) -> None:
+        """Remove the attempts at recorded runs, and those that nobody can be at any more.
+
+        `waiting` are the runs that a daemon which died has left to this one. A run of before yesterday that is
+        not among them was one of `fxd process`, which was killed: what it published is taken back.
+        """
         for path in self.attempts.iterdir() if self.attempts.is_dir() else ():
             with suppress(FileNotFoundError):  # `fxd process` has just removed it itself
                 run_id = path.name.split(".")[0]
@@ -269,6 +273,8 @@ class Publisher:
         for run_id in list(self.names.manifests.chosen):
             if self.store.has_run(run_id):
                 self.names.manifests.forget(run_id)
+            elif run_id not in waiting and self.names.manifests.age_of(run_id) > STRAY_SECONDS:
+                self.withdraw(run_id)
 
     def owner_of(self, name: PurePath) -> str | None:
         """SHA-256 of the input that an output was made from, as far as runs are recorded."""

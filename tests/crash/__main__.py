@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
-from .aftermath import SCENARIOS
+from .aftermath import ALL
 from .attempt import Outcome, Point, attempt
 from .explorer import Record, Target, chosen, explore, prepared, targets_of
 from .supervisor import Supervisor
@@ -34,9 +34,7 @@ def main() -> int:
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog=PYTHON, description=__doc__)
-    parser.add_argument(
-        "--scenario", action="append", choices=SCENARIOS, help="only this one; may be repeated"
-    )
+    parser.add_argument("--scenario", action="append", choices=ALL, help="only this one; may be repeated")
     parser.add_argument("--what", action="append", help="only KILL, DEATH, ENOSPC, EIO or EACCES")
     parser.add_argument(
         "--sample", type=int, metavar="N", help="so many points, of as many kinds as possible"
@@ -51,7 +49,7 @@ def arguments() -> argparse.Namespace:
 
 
 def explore_all(options: argparse.Namespace, folder: Path) -> int:
-    ready = {name: prepared(name, folder) for name in options.scenario or SCENARIOS}
+    ready = {name: prepared(name, folder) for name in options.scenario or ALL}
     with Supervisor(folder / "supervisor") as supervisor:
         targets = [
             target

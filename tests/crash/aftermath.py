@@ -7,7 +7,7 @@ from pathlib import Path
 
 from .attempt import ALL_DIE, TRACE, Point, interrupted
 from .promise import Expectation
-from .scenario import BASIC, DRAIN, Scenario, home_with_files
+from .scenario import DRAIN, SCENARIOS, Scenario, home_with_files
 from .supervisor import Supervisor
 from .trace import Call, calls_in
 
@@ -22,7 +22,7 @@ def home_killed_at(is_there: Callable[[Call], bool], home: Path) -> Expectation:
     with Supervisor(folder.with_name(f"{folder.name}.supervisor")) as supervisor:
 
         def run(point: Point) -> None:
-            interrupted(supervisor, BASIC["drop"], home, point, folder)
+            interrupted(supervisor, SCENARIOS["drop"], home, point, folder)
 
         run(Point("drop", "main", ALL_DIE, "rename", NEVER))
         call = next(call for call in calls_in(folder / TRACE, folder / "home") if is_there(call))
@@ -46,7 +46,7 @@ def is_half_archived(call: Call) -> bool:
     return call.site is not None and call.name == "unlink" and call.site.paths.endswith("/sub/riff.wav")
 
 
-SCENARIOS = BASIC | {
+ALL = SCENARIOS | {
     name: Scenario(name, partial(home_killed_at, is_there), DRAIN)
     for name, is_there in (
         ("recover-published", is_half_published),

@@ -13,7 +13,7 @@ from hashlib import sha256
 from pathlib import Path
 from queue import SimpleQueue
 
-from .aftermath import NEVER, SCENARIOS
+from .aftermath import ALL, NEVER
 from .attempt import ALL_DIE, ERRORS, ONE_DIES, TRACE, Outcome, Point, Prepared, attempt
 from .scenario import ROOT, Role
 from .supervisor import Supervisor
@@ -51,7 +51,7 @@ def source_hash() -> str:
 
 
 def prepared(name: str, folder: Path) -> Prepared:
-    scenario = SCENARIOS[name]
+    scenario = ALL[name]
     home = folder / name
     return Prepared(scenario, home, scenario.prepare(home))
 

@@ -25,8 +25,10 @@ from fxd.store.store import Store, open_store
 from fxd.training.models import ModelError, load_network, read_card
 
 ENGINES = {"dsp", "tcn"}
+DATABASE = "fxd.sqlite3"
 DATABASE_PARTS = ("-journal", "-wal", "-shm")
-LASTING = {"fxd.sqlite3", "fxd.log", "fxd.lock", "factory.lock", "training.lock", "training.json", "dataset"}
+PARTS = {DATABASE + suffix for suffix in DATABASE_PARTS}
+LASTING = {DATABASE, "fxd.log", "fxd.lock", "factory.lock", "training.lock", "training.json", "dataset"}
 """What may lie in `db` while nobody works; `status.json` is a daemon's, `training` a retraining's."""
 
 
@@ -135,10 +137,12 @@ def broken_in_the_end(home: Path, expected: Expectation) -> list[str]:
 
 
 def damaged(settings: Settings) -> Iterator[str]:
-    path = settings.paths.db / "fxd.sqlite3"
+    path = settings.paths.db / DATABASE
     for suffix in DATABASE_PARTS:
-        if path.with_name(path.name + suffix).exists():
-            yield f"database: {path.name}{suffix} is left"
+        part = path.with_name(path.name + suffix)
+        # A journal that begins with zeros was never begun: SQLite takes no notice of it, and writes over it.
+        if part.exists() and any(part.read_bytes()[:8]):
+            yield f"database: {part.name} is left"
     with closing(sqlite3.connect(path)) as connection:
         try:
             for (told,) in connection.execute("PRAGMA integrity_check"):
@@ -213,18 +217,22 @@ def unowned(home: Path, runs: list[Run]) -> Iterator[str]:
 def littered(home: Path, settings: Settings) -> Iterator[str]:
     """What a crash left lying about."""
     for path in sorted(home.rglob("*")):
-        if path.name.endswith(".tmp") or path.name.startswith(".fxd"):
+        if path.name.endswith(".tmp") and path not in strays(home):
             yield f"litter: {path.relative_to(home)}"
-    for folder in (home / "inbox" / ".claimed", home / "outbox" / ".attempts"):
-        for path in folder.iterdir() if folder.is_dir() else ():
-            if not path.name.endswith(".tmp"):
-                yield f"litter: {path.relative_to(home)}"
+    for path in strays(home):
+        yield f"litter: {path.relative_to(home)}"
     for path in visible(home / "inbox").values():
         if path.relative_to(home).parts[1] not in ("done", "failed"):
             yield f"litter: {path.relative_to(home)} was not taken"
     for path in settings.paths.db.iterdir():
-        if path.name not in LASTING and not path.name.endswith(".tmp"):
+        if path.name not in LASTING | PARTS and not path.name.endswith(".tmp"):
             yield f"litter: {path.relative_to(home)}"
+
+
+def strays(home: Path) -> list[Path]:
+    """What may be somebody's who is at work just now, so that it goes only when it is old."""
+    folders = [home / "inbox" / ".claimed", home / "outbox" / ".attempts"]
+    return [path for folder in folders if folder.is_dir() for path in sorted(folder.iterdir())]
 
 
 def unserved(settings: Settings, store: Store) -> Iterator[str]:

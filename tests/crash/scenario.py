@@ -245,7 +245,7 @@ def add_poor_champion(settings: Settings, store: Store) -> None:
     store.promote(network.id, card.reason, card.created_at)
 
 
-BASIC = {
+SCENARIOS = {
     scenario.name: scenario
     for scenario in (
         Scenario("new", new_home, DRAIN),
