@@ -5,11 +5,12 @@ FXD := $(BIN)/fxd --home .
 # Several threads of a linear algebra library in several processes on few cores only wait for each other.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help demo test fuzz big load lint types check factory bench-table clean
+.PHONY: help demo test crash fuzz big load lint types check factory bench-table clean
 
 help:
 	@echo "make demo         set up .venv, process the clips of tests/audio with both engines, print the statistics"
 	@echo "make test         run the test suite"
+	@echo "make crash        interrupt fxd in every call that changes a disk (hours); goes on where it was"
 	@echo "make fuzz         throw 20,000 damaged sound files at the workers (ten minutes); goes on where it was"
 	@echo "make big          a sound whose results are larger than a WAV can be (some minutes, 12 GB of disk)"
 	@echo "make check        linter, formatter and type checker"
@@ -41,6 +42,11 @@ test: $(VENV)/ready
 
 big: $(VENV)/ready
 	$(BIN)/python -m tests.big
+
+crash: $(VENV)/ready
+	tests/install-tools.sh
+	mkdir -p build
+	$(BIN)/python -m tests.crash --resume build/crash.jsonl
 
 fuzz: $(VENV)/ready
 	$(BIN)/python -m tests.fuzz --count 20000

@@ -49,7 +49,6 @@ def install_factory_model(settings: Settings, store: Store) -> Model:
     with FileLock(settings.paths.db / LOCK_NAME):
         champion = store.champion()
         if champion is None:
-            remove_leftovers(settings.paths.models)
             return install(settings, store)
         if champion.origin == "factory" and not is_usable(settings, champion):
             put_back(settings, champion)
@@ -59,7 +58,7 @@ def install_factory_model(settings: Settings, store: Store) -> Model:
 def install(settings: Settings, store: Store) -> Model:
     source = factory_folder(settings.tcn.preset)
     model = read_card(source).record()
-    copy_model(source, model_folder(settings.paths.models, model.id))
+    copy(source, settings, model)
     load_network(settings.paths.models, model.id)  # one that cannot be read must not serve
     store.add_model(model)
     store.promote(model.id, "it came with fxd, and no model served yet", datetime.now(UTC))
@@ -78,4 +77,9 @@ def put_back(settings: Settings, champion: Model) -> None:
     source = factory_folder(champion.preset)
     # Another version of fxd may ship another model; that one is not what served here.
     if read_card(source).id == champion.id:
-        copy_model(source, model_folder(settings.paths.models, champion.id))
+        copy(source, settings, champion)
+
+
+def copy(source: Path, settings: Settings, model: Model) -> None:
+    remove_leftovers(settings.paths.models)  # of one who was killed doing this
+    copy_model(source, model_folder(settings.paths.models, model.id))

@@ -18,7 +18,7 @@ from .scenario import DEADLINE_SECONDS, ROOT, Role, environment
 from .trace import Injection, strace
 
 TICK_SECONDS = 0.002
-ANSWER_SECONDS = 60.0
+ANSWER_SECONDS = 300.0
 OVERDUE = -99
 """Instead of the exit code of a command that did not end."""
 
@@ -75,7 +75,7 @@ class Supervisor:
         try:
             if self.has_come():
                 traced = int((self.folder / TRACED).read_text())
-                tracer = attached(traced, trace, injection)
+                tracer = attached(traced, trace, injection, self.folder / "strace")
             code = self.wait(lambda: all_die and was_killed(trace))
         finally:
             self.end(process)
@@ -145,13 +145,15 @@ class Supervisor:
         return (self.folder / "said").read_text(errors="replace")
 
 
-def attached(process: int, trace: Path, injection: Injection | None) -> "subprocess.Popen[bytes]":
-    """The tracer of a process that waits for it, and goes on now."""
-    tracer = subprocess.Popen(strace(process, trace, injection), stderr=subprocess.PIPE)
+def attached(
+    process: int, trace: Path, injection: Injection | None, errors: Path
+) -> "subprocess.Popen[bytes]":
+    """The tracer of a process that waits for it, and goes on now. Raises RuntimeError where it may not."""
+    with errors.open("wb") as file:
+        tracer = subprocess.Popen(strace(process, trace, injection), stderr=file)
     while status_of(process, "TracerPid") == "0":
         if tracer.poll() is not None:
-            assert tracer.stderr is not None
-            raise RuntimeError(f"strace: {tracer.stderr.read().decode(errors='replace')}")
+            raise RuntimeError(f"strace cannot trace here: {errors.read_text(errors='replace')}")
         time.sleep(TICK_SECONDS)
     os.kill(process, signal.SIGCONT)
     return tracer

@@ -114,4 +114,6 @@ def strace(process: int, trace: Path, injection: Injection | None) -> list[str]:
 def check_strace() -> None:
     """Raises RuntimeError with the remedy where strace is not there, or may trace nothing."""
     if shutil.which("strace") is None:
-        raise RuntimeError("strace is missing: install it with `apt-get install strace`")
+        raise RuntimeError(
+            "strace is missing: install it with `apt-get install strace` (tests/install-tools.sh)"
+        )

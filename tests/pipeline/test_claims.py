@@ -118,6 +118,55 @@ def test_a_claim_without_a_file_is_cleaned_up(inbox: Path) -> None:
     claims.close()
 
 
+@pytest.mark.parametrize("taken", [False, True])
+def test_a_file_whose_daemon_died_giving_it_back_is_in_the_inbox_alone(inbox: Path, taken: bool) -> None:
+    dead = inbox / ".claimed" / "dead" / "run" / "sub"
+    dead.mkdir(parents=True)
+    final = inbox / "sub" / ("riff.2.wav" if taken else "riff.wav")
+    (inbox / "sub" / "riff.wav").rename(dead / "riff.wav")
+    if taken:
+        (inbox / "sub" / "riff.wav").write_bytes(b"another")
+    os.link(dead / "riff.wav", final)
+    claims = Claims(inbox)
+    assert list(claims.recover()) == []
+    assert final.read_bytes() == b"sound"
+    assert final.stat().st_nlink == 1
+    claims.close()
+    assert list((inbox / ".claimed").iterdir()) == []
+
+
+def test_giving_back_goes_on_where_the_disk_refused_a_part_of_it(
+    inbox: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claims = Claims(inbox)
+    claim = take(claims, inbox / "sub" / "riff.wav")
+
+    def refuse(_: Path) -> None:
+        raise OSError("the disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rmdir", refuse)
+        with pytest.raises(OSError, match="full"):
+            claims.give_back(claim)
+    assert not claim.is_gone()
+    assert claims.give_back(claim) == inbox / "sub" / "riff.wav"
+    assert [path.name for path in (inbox / "sub").iterdir()] == ["riff.wav"]
+    claims.close()
+    assert list((inbox / ".claimed").iterdir()) == []
+
+
+def test_the_folder_of_a_daemon_that_died_before_it_had_a_name_goes_when_it_is_old(inbox: Path) -> None:
+    young, old = inbox / ".claimed" / ".young", inbox / ".claimed" / ".old"
+    for folder in (young, old):
+        folder.mkdir(parents=True)
+        (folder / ".lock").touch()
+    os.utime(old, (0, 0))
+    claims = Claims(inbox)
+    assert list(claims.recover()) == []
+    claims.close()
+    assert list((inbox / ".claimed").iterdir()) == [young]
+
+
 def test_a_name_that_is_no_utf8_is_claimed_and_given_back(inbox: Path) -> None:
     path = inbox / os.fsdecode(b"caf\xe9\n.wav")
     path.write_bytes(b"sound")

@@ -244,6 +244,31 @@ def test_a_cut_off_file_is_waited_for_also_where_giving_it_back_failed_once(
     assert dispatcher.failed == 0
 
 
+def test_a_file_that_is_back_in_the_inbox_is_not_recorded_as_gone_where_its_claim_cannot_be_removed(
+    dispatcher: Dispatcher,
+    hands: list[Hand],
+    drop: Callable[..., None],
+    root: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    drop("a.wav")
+    dispatcher.assign()
+    hands[0].endings.append(Fault("it is cut off", cut_off=True))
+    dispatcher.listen()
+
+    def fail(_: Path) -> None:
+        raise OSError("the disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rmdir", fail)
+        with pytest.raises(OSError, match="full"):
+            dispatcher.settle()
+    dispatcher.settle()
+    assert (root / "inbox" / "a.wav").exists()
+    assert dispatcher.publisher.store.runs(9) == []
+    assert dispatcher.inbox.candidates.keys() == {root / "inbox" / "a.wav"}
+
+
 def test_a_file_that_changes_when_its_outputs_are_visible_is_recorded_and_then_processed_anew(
     dispatcher: Dispatcher,
     hands: list[Hand],

@@ -1,5 +1,6 @@
 """Files appear whole or not at all, under names that nobody else has."""
 
+import errno
 import os
 from itertools import islice
 from pathlib import Path
@@ -94,6 +95,55 @@ def test_moving_works_where_there_are_no_hard_links(tmp_path: Path, monkeypatch:
         assert not source.exists()
     kept = {path.name: path.read_text() for path in (tmp_path / "done").iterdir()}
     assert kept == {"riff.wav": "one", "riff.2.wav": "two"}
+
+
+def test_a_disk_in_trouble_is_not_taken_for_one_without_hard_links(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    source = tmp_path / "riff.wav"
+    source.write_text("one")
+    with monkeypatch.context() as patch:
+        patch.setattr(files.os, "link", fail)
+        with pytest.raises(OSError, match="Input/output"):
+            move_without_replacing(source, tmp_path / "done", "riff.wav")
+    assert list((tmp_path / "done").iterdir()) == []
+    assert move_without_replacing(source, tmp_path / "done", "riff.wav").name == "riff.wav"
+
+
+def test_a_move_that_cannot_be_copied_leaves_no_empty_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    def fill(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    source = tmp_path / "riff.wav"
+    source.write_text("one")
+    monkeypatch.setattr(files.os, "link", refuse)
+    with monkeypatch.context() as patch:
+        patch.setattr(files.shutil, "copy2", fill)
+        with pytest.raises(OSError, match="No space"):
+            move_without_replacing(source, tmp_path / "done", "riff.wav")
+    assert move_without_replacing(source, tmp_path / "done", "riff.wav").name == "riff.wav"
+    assert [path.name for path in (tmp_path / "done").iterdir()] == ["riff.wav"]
+
+
+def test_a_writer_that_is_the_same_after_a_crash_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", lambda *_, **__: None)  # a crash removes nothing
+        with pytest.raises(RuntimeError), whole_file(tmp_path / "a.txt", writer="run") as temporary:
+            temporary.write_text("half")
+            raise RuntimeError
+    assert len(list(tmp_path.iterdir())) == 1
+    write_text(tmp_path / "a.txt", "whole", writer="run")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
 
 
 def test_a_folder_is_made_with_its_parents(tmp_path: Path) -> None:

@@ -74,6 +74,16 @@ def test_a_lost_folder_of_the_factory_model_is_put_back(
     assert install_factory_model(settings, store).id == COMPACT_ID
 
 
+@pytest.mark.usefixtures("factory")
+def test_what_an_installation_that_was_killed_had_begun_is_removed(settings: Settings, store: Store) -> None:
+    dead = multiprocessing.get_context("spawn").Process()
+    dead.start()
+    dead.join()
+    (settings.paths.models / f".{COMPACT_ID}.{dead.pid}.tmp").mkdir()
+    install_factory_model(settings, store)
+    assert [path.name for path in settings.paths.models.iterdir()] == [COMPACT_ID]
+
+
 @pytest.mark.usefixtures("store")
 def test_several_processes_at_once_install_it_once(settings: Settings, factory: Path) -> None:
     context = multiprocessing.get_context("spawn")
