@@ -6,7 +6,7 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import FrameType
 
@@ -17,12 +17,12 @@ from fxd.environment import describe_environment
 from fxd.factory import install_factory_model
 from fxd.insight.hints import model_hint
 from fxd.instance import Instance, Status
-from fxd.pipeline.archive import LateWrites
+from fxd.pipeline.archive import LATE_SECONDS, LateWrites
 from fxd.pipeline.claims import Claims
-from fxd.pipeline.dispatch import Dispatcher
+from fxd.pipeline.dispatch import CUT_OFF_PATIENCE, Dispatcher
 from fxd.pipeline.files import display
 from fxd.pipeline.follower import has_spare_core
-from fxd.pipeline.inbox import Inbox
+from fxd.pipeline.inbox import OPEN_PATIENCE_SECONDS, Inbox
 from fxd.pipeline.job import Job
 from fxd.pipeline.publish import Publisher
 from fxd.pipeline.retention import Retention
@@ -75,6 +75,7 @@ class Daemon:
         self.paused_because = ""
         self.pauses = self.settled_before = 0
         self.resume_at = self.next_status = 0.0
+        self.only_waits_since = time.monotonic()
         self.started_at = datetime.now(UTC)
 
     def run(self) -> int:
@@ -127,6 +128,8 @@ class Daemon:
             self.job,
         )
         self.dispatcher.recover()
+        lately = datetime.now(UTC) - timedelta(seconds=LATE_SECONDS)
+        self.late_writes.watch_on(paths.inbox, self.store.runs_since(lately))
         self.closing.callback(self.lookout.stop)
         if not self.once:
             self.closing.callback(self.retrainer.stop)
@@ -171,7 +174,8 @@ class Daemon:
         compiling = CompilingNotice(self.slots, logger.info)
         while not (self.stop_requests or self.gave_up or self.is_drained()):
             with self.pausing_on_trouble():
-                self.lookout.look()
+                if self.lookout.look():
+                    self.dispatcher.recover_lost()
             self.dispatcher.listen()
             if time.monotonic() >= self.resume_at:
                 with self.pausing_on_trouble():
@@ -185,7 +189,18 @@ class Daemon:
             wait_for_news(self.slots, TICK_SECONDS)
 
     def is_drained(self) -> bool:
-        return self.once and self.dispatcher.is_idle and not self.paused_because and self.lookout.has_scanned
+        if not self.once or self.dispatcher.is_at_work or self.paused_because or not self.lookout.has_scanned:
+            self.only_waits_since = time.monotonic()
+            return False
+        if not self.inbox.candidates:
+            return True
+        # A file may grow for ever; whoever drains an inbox wants to come to an end.
+        patience = OPEN_PATIENCE_SECONDS + 2 * CUT_OFF_PATIENCE * self.settings.inbox.settle_seconds
+        if time.monotonic() - self.only_waits_since < patience:
+            return False
+        for path in self.inbox.candidates:
+            logger.warning("{}: left for the next start: its writer does not finish", display(path))
+        return True
 
     @contextmanager
     def pausing_on_trouble(self) -> Iterator[None]:

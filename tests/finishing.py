@@ -13,9 +13,10 @@ from fxd.config import load_settings
 from fxd.pipeline.archive import LateWrites
 from fxd.pipeline.claims import Claim, Claims
 from fxd.pipeline.dispatch import Dispatcher
+from fxd.pipeline.finished import Finished
 from fxd.pipeline.inbox import Candidate, Inbox, signature
 from fxd.pipeline.job import Outcome
-from fxd.pipeline.publish import Finished, Publisher
+from fxd.pipeline.publish import Publisher
 from fxd.pipeline.workers import Slot
 from fxd.store.errors import StoreUnavailable
 from fxd.store.records import EngineName, Environment, Result

@@ -20,10 +20,11 @@ from fxd.log import warn_only
 from fxd.pipeline.claims import Claim
 from fxd.pipeline.dispatch import DEATHS_ALLOWED
 from fxd.pipeline.files import display
+from fxd.pipeline.finished import Finished, Unplaceable
 from fxd.pipeline.follower import has_spare_core
 from fxd.pipeline.job import Death, Done, Ending, Fault, Job, Trouble
 from fxd.pipeline.loose import loose_claims
-from fxd.pipeline.publish import ATTEMPTS, Finished, Publisher, Unplaceable
+from fxd.pipeline.publish import ATTEMPTS, Publisher
 from fxd.pipeline.story import summary
 from fxd.pipeline.workers import CompilingNotice, Limits, Slot, wait_for_news
 from fxd.store.records import Run

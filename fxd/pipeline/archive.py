@@ -2,7 +2,9 @@
 
 import re
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path, PurePath
 
 from fxd.pipeline.claims import Claim
@@ -14,6 +16,7 @@ from fxd.pipeline.files import (
     write_text,
 )
 from fxd.pipeline.inbox import Signature, signature
+from fxd.store.records import Run
 
 ERROR_SUFFIX = ".error.txt"
 LATE_SECONDS = 600.0
@@ -84,6 +87,18 @@ class LateWrites:
     def watch(self, final: Path, claim: Claim) -> None:
         """Watch an archived original; what it was when it was claimed is what was processed."""
         self.watched[final] = (claim.relative, claim.signature, time.monotonic() + LATE_SECONDS)
+
+    def watch_on(self, inbox: Path, runs: Sequence[Run]) -> None:
+        """Watch what an earlier daemon archived, as far as a run tells: where it is, and how long it was."""
+        now = datetime.now(UTC)
+        for run in runs:
+            left = LATE_SECONDS - (now - run.finished_at).total_seconds()
+            places = [step.detail for step in run.steps if step.name == "archived"]
+            final = inbox / (places or ["."])[-1]
+            found = signature(final)
+            if left > 0 and found is not None:
+                known = (run.bytes, *found[1:])
+                self.watched[final] = (PurePath(run.file), known, time.monotonic() + min(left, LATE_SECONDS))
 
     def returned(self, inbox: Path) -> list[Path]:
         """Move what has changed since back into the inbox; returns where it lies now."""

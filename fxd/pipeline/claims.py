@@ -5,10 +5,11 @@ and only folders without a living owner are recovered. Beside a claimed file lie
 happened to it is known after a crash too.
 """
 
+import errno
 import json
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -27,7 +28,7 @@ from fxd.pipeline.files import (
     sync_folder,
     usable_folder,
 )
-from fxd.pipeline.inbox import Candidate, Signature, signature
+from fxd.pipeline.inbox import Candidate, Signature, lies_below_link, signature
 from fxd.store.records import Step
 
 CLAIMED = ".claimed"
@@ -35,6 +36,19 @@ LOCK = ".lock"
 JOURNAL = ".journal"
 UNBORN_SECONDS = 3600.0
 """A daemon needs a moment from the making of its folder to its name."""
+
+UNCLAIMABLE = {
+    errno.EXDEV: "it lies on another file system than the inbox",
+    errno.ENAMETOOLONG: "its whole path is too long to be moved; shorten the names of its folders",
+    errno.EACCES: "it may not be moved out of its folder; change the mode of that",
+    errno.EPERM: "it may not be moved out of its folder; change the mode of that, or its owner",
+    errno.EBUSY: "the system has it in use; end what uses it",
+}
+"""What keeps one file from being claimed, and no other."""
+
+
+class Unclaimable(Exception):
+    """A file cannot be claimed; the text says why, and what to do."""
 
 
 @dataclass
@@ -106,38 +120,75 @@ class Claims:
         self.root = inbox / CLAIMED
         self.daemon_id = uuid4().hex
         self.folder = self.root / self.daemon_id
-        self.lock = self.open_folder()
+        self.lock, self.lock_file = self.open_folder()
 
-    def open_folder(self) -> FileLock:
+    def open_folder(self) -> tuple[FileLock, os.stat_result]:
         # Locked before it has its name, so that nobody takes it for a dead daemon's.
         unborn = self.root / f".{self.daemon_id}"
         make_folder(unborn)
         lock = FileLock(unborn / LOCK)
         lock.acquire(timeout=0)
         unborn.rename(self.folder)
-        return lock
+        return lock, (self.folder / LOCK).stat()
+
+    def hold_folder(self) -> bool:
+        """Hold the folder that is there now: where the inbox was replaced or came back, the lock went with it.
+
+        False where somebody else is just recovering what lies in it.
+        """
+        if not self.folder.is_dir():
+            self.lock.release()
+            self.lock, self.lock_file = self.open_folder()
+            return True
+        path = self.folder / LOCK
+        if path.exists() and os.path.samestat(path.stat(), self.lock_file):
+            return True
+        self.lock.release()
+        self.lock = FileLock(path)
+        try:
+            self.lock.acquire(timeout=0)
+        except Timeout:
+            return False
+        self.lock_file = path.stat()
+        return True
 
     def take(self, candidate: Candidate) -> Claim | None:
-        """Claim a complete file; None where it is gone, somebody else was faster, or it changed just now."""
-        if not self.folder.is_dir():
-            # The inbox was replaced: the lock went with it.
-            self.lock.release()
-            self.lock = self.open_folder()
+        """Claim a complete file; None where it is gone, somebody else was faster, or it changed just now.
+
+        Raises Unclaimable where this one cannot be claimed, OSError where none can.
+        """
+        if not self.hold_folder():
+            return None
         relative = candidate.path.relative_to(self.inbox)
+        if lies_below_link(self.inbox, candidate.path):
+            return None
         run_id = uuid4().hex
         claim = Claim(run_id, self.folder / run_id, relative, candidate.signature, candidate.seen_at)
+        try:
+            return self.move_into(claim, candidate.path)
+        except OSError as error:
+            if claim.folder.is_dir():  # not where its path is too long
+                claim.remove()
+            if error.errno in UNCLAIMABLE and not self.is_everybodys_trouble(error):
+                raise Unclaimable(UNCLAIMABLE[error.errno]) from error
+            raise
+
+    def is_everybodys_trouble(self, error: OSError) -> bool:
+        """Whether the inbox as a whole may not be written, and not only the folder of this file."""
+        is_forbidden = error.errno in (errno.EACCES, errno.EPERM)
+        at_the_claims = error.filename2 is None
+        return is_forbidden and (at_the_claims or not os.access(self.inbox, os.W_OK))
+
+    def move_into(self, claim: Claim, path: Path) -> Claim | None:
         claim.source.parent.mkdir(parents=True)
         # Written before the rename: a claim is one once its file lies in it.
-        seen = Step(candidate.seen_at, "seen", f"{candidate.signature[0]} bytes")
+        seen = Step(claim.received_at, "seen", f"{claim.signature[0]} bytes")
         claim.note_all([seen, Step(datetime.now(UTC), "claimed")])
         try:
-            candidate.path.rename(claim.source)
+            path.rename(claim.source)
         except (FileNotFoundError, NotADirectoryError):
             claim.remove()
             return None
-        except OSError:
-            claim.remove()
-            raise
         if claim.changed():
             self.give_back(claim)
             return None
@@ -176,19 +227,34 @@ class Claims:
                 (folder / LOCK).unlink(missing_ok=True)
                 folder.rmdir()
 
+    def lost(self, known: Container[str]) -> Iterator[Claim]:
+        """Claims of this daemon that went away together with the inbox, and are back.
+
+        `known` are the runs that it is still at.
+        """
+        if not self.folder.is_dir() or not self.hold_folder():
+            return
+        for folder in sorted(path for path in self.folder.iterdir() if path.is_dir()):
+            if folder.name not in known:
+                yield from self.whole_claim(folder)
+
     def adopt(self, dead: Path) -> Iterator[Claim]:
         for folder in sorted(path for path in dead.iterdir() if path.is_dir()):
             ours = self.folder / folder.name
             folder.rename(ours)
             sync_folder(self.folder)
-            claim = read_claim(ours)
-            if claim is None:
-                remove_tree_of_folders(ours)
-            elif self.lies_in_inbox(claim):
-                claim.source.unlink()
-                claim.remove()
-            else:
-                yield claim
+            yield from self.whole_claim(ours)
+
+    def whole_claim(self, folder: Path) -> Iterator[Claim]:
+        """The claim in a folder of ours, if there is one; what is half a claim is cleaned up."""
+        claim = read_claim(folder)
+        if claim is None:
+            remove_tree_of_folders(folder)
+        elif self.lies_in_inbox(claim):
+            claim.source.unlink()
+            claim.remove()
+        else:
+            yield claim
 
     def lies_in_inbox(self, claim: Claim) -> bool:
         """Whether the file was being given back: it has its name in the inbox, and has not yet lost this one."""

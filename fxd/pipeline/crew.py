@@ -10,8 +10,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from fxd.pipeline.claims import Claim
+from fxd.pipeline.finished import Finished
 from fxd.pipeline.job import Ending, Job
-from fxd.pipeline.publish import Finished
 from fxd.pipeline.workers import Slot, Task
 
 AHEAD_FILES = 8

@@ -5,7 +5,6 @@ is done with one, and what the workers have done is published in groups, for whi
 paid once (`fxd.pipeline.publish`).
 """
 
-import errno
 import shutil
 import time
 from collections import deque
@@ -16,13 +15,14 @@ from pathlib import Path, PurePath
 from loguru import logger
 
 from fxd.pipeline.archive import LateWrites
-from fxd.pipeline.claims import Claim, Claims
+from fxd.pipeline.claims import Claim, Claims, Unclaimable
 from fxd.pipeline.crew import Crew, Work
 from fxd.pipeline.files import display
+from fxd.pipeline.finished import Finished, Unfinished, Unplaceable
 from fxd.pipeline.inbox import Inbox
 from fxd.pipeline.job import Death, Done, Fault, Job, Trouble
 from fxd.pipeline.leftovers import put_aside
-from fxd.pipeline.publish import Finished, Publisher, Unfinished, Unplaceable
+from fxd.pipeline.publish import Publisher
 from fxd.pipeline.story import summary
 from fxd.pipeline.workers import Slot
 from fxd.store.errors import StoreUnavailable
@@ -31,12 +31,6 @@ from fxd.store.records import Run
 DEATHS_ALLOWED = 2
 CUT_OFF_PATIENCE = 10.0
 """A file that is cut off is looked at again after this many settle times: its writer may go on."""
-
-UNCLAIMABLE = {
-    errno.EXDEV: "it lies on another file system than the inbox",
-    errno.ENAMETOOLONG: "its whole path is too long to be moved; shorten the names of its folders",
-}
-"""What keeps one file from being claimed, and no other."""
 
 GATHER_SECONDS = 0.2
 GROUP_FILES = 64
@@ -75,18 +69,29 @@ class Dispatcher:
     def recover(self) -> None:
         """Complete what a daemon that died had begun."""
         for claim in self.claims.recover():
-            run = self.publisher.store.run(claim.id)
-            if run is not None:
-                logger.info("{}: was recorded before a crash; now it is archived", claim.file)
-                self.recorded.append((claim, run))
-            else:
-                with suppress(OSError):  # a line of its story is no reason not to begin
-                    claim.note("recovered", "the daemon that had claimed it died")
-                logger.info("{}: recovered from a daemon that died", claim.file)
-                self.waiting.append(claim)
+            self.take_up(claim, "the daemon that had claimed it died")
         with suppress(OSError, StoreUnavailable):  # the main loop meets it again, pauses and tells it
             self.archive()
             self.publisher.remove_strays({claim.id for claim in self.waiting})
+
+    def recover_lost(self) -> None:
+        """Go on with what went away with the inbox, as a share does, if it is back."""
+        works = (work for works in self.crew.busy.values() for work in works)
+        claims = [*self.waiting, *(work.claim for work in (*works, *self.ended))]
+        known = {claim.id for claim in (*claims, *(claim for claim, _ in self.recorded))}
+        for claim in self.claims.lost(known):
+            self.take_up(claim, "its inbox was away")
+
+    def take_up(self, claim: Claim, why: str) -> None:
+        run = self.publisher.store.run(claim.id)
+        if run is not None:
+            logger.info("{}: was recorded, and is archived now", claim.file)
+            self.recorded.append((claim, run))
+        else:
+            with suppress(OSError):  # a line of its story is no reason not to begin
+                claim.note("recovered", why)
+            logger.info("{}: recovered: {}", claim.file, why)
+            self.waiting.append(claim)
 
     @property
     def is_idle(self) -> bool:
@@ -121,12 +126,8 @@ class Dispatcher:
         while (candidate := self.inbox.next_complete()) is not None:
             try:
                 claim = self.claims.take(candidate)
-            except OSError as error:
-                reason = UNCLAIMABLE.get(error.errno or 0)
-                if reason is None:
-                    raise
-                self.inbox.leave_alone(candidate.path)
-                logger.error("{}: left alone: {}", display(candidate.path), reason)
+            except Unclaimable as error:
+                self.inbox.leave_alone(candidate.path, str(error))
                 continue
             self.inbox.forget(candidate.path)
             if claim is not None:
@@ -197,9 +198,10 @@ class Dispatcher:
             self.failed += 1
             logger.error("{}: it was removed while it was processed", claim.file)
         else:
-            # The whole inbox went away. If it was a share and comes back, the next start recovers the claim.
-            self.publisher.remove_attempts(claim.id)
-            logger.error("{}: its inbox is gone; it is processed at the next start if it returns", claim.file)
+            # The whole inbox went away. It may be a share that comes back, and outputs may be visible already.
+            if not self.publisher.has_chosen_names(claim):
+                self.publisher.remove_attempts(claim.id)
+            logger.error("{}: its inbox is gone; it is processed if that returns", claim.file)
 
     def publish(self, whole: Sequence[Work]) -> None:
         """Publish and record attempts that ended well; they are archived together with what failed."""

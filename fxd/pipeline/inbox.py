@@ -52,6 +52,11 @@ def signature(path: Path) -> Signature | None:
     return status.st_size, status.st_mtime_ns, status.st_ino
 
 
+def lies_below_link(root: Path, path: Path) -> bool:
+    """Whether one of the folders between `root` and `path` is a link, which may lead anywhere."""
+    return any(folder.is_symlink() for folder in path.parents if root in folder.parents)
+
+
 def is_open_for_writing(path: Path) -> bool:
     """Whether another process has `path` open for writing; False where the system cannot tell.
 
@@ -99,6 +104,7 @@ class Inbox:
         self.own_folders = own_folders
         self.candidates: dict[Path, Candidate] = {}
         self.left_alone: set[Path] = set()
+        """What cannot be taken or read: tried again with every scan, but told of once."""
         self.looks: list[tuple[float, int, Candidate]] = []
         """A heap: when each candidate is to be looked at next, and a ticket that settles ties."""
         self.tickets = count()
@@ -110,6 +116,8 @@ class Inbox:
             return f"it lies in {relative.parts[0]}/, where originals are kept"
         if any(part.startswith(".") for part in relative.parts[:-1]):
             return "it lies in a hidden folder"
+        if lies_below_link(self.root, path):
+            return "it lies in a linked folder"
         if len(relative.parts) > 1 and not self.settings.recursive:
             return "[inbox] recursive is false"
         if any(fnmatch(path.name.lower(), pattern) for pattern in TEMPORARY_NAMES):
@@ -144,10 +152,8 @@ class Inbox:
         except OSError as error:
             if error.errno not in UNREADABLE:
                 raise
-            # One folder is in the way of no other file. It is tried again with every scan, but told of once.
-            if folder not in self.left_alone:
-                self.left_alone.add(folder)
-                logger.error("{}: left alone: {}", display(folder), error.strerror)
+            # One folder is in the way of no other file.
+            self.leave_alone(folder, error.strerror or "")
             return []
 
     def may_enter(self, folder: Path, name: str) -> bool:
@@ -156,7 +162,7 @@ class Inbox:
 
     def notice(self, path: Path, hold_seconds: float = 0.0) -> None:
         """Watch `path` from now on, if it may be taken; for `hold_seconds` at least, unless it changes."""
-        if path in self.candidates or path in self.left_alone or self.why_ignored(path) is not None:
+        if path in self.candidates or self.why_ignored(path) is not None:
             return
         found = signature(path)
         if found is not None:
@@ -204,10 +210,12 @@ class Inbox:
             return False
         return still_seconds > OPEN_PATIENCE_SECONDS or not is_open_for_writing(candidate.path)
 
-    def leave_alone(self, path: Path) -> None:
-        """Do not look at `path` again: it cannot be claimed."""
+    def leave_alone(self, path: Path, reason: str) -> None:
+        """Let go of what is in the way of no other file, and say so once."""
         self.forget(path)
-        self.left_alone.add(path)
+        if path not in self.left_alone:
+            self.left_alone.add(path)
+            logger.error("{}: left alone: {}", display(path), reason)
 
     def forget(self, path: Path) -> None:
         self.candidates.pop(path, None)

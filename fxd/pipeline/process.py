@@ -11,7 +11,7 @@ from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
 
-from fxd.audio import AudioError, Reader, Writer, dry_format, open_reader, open_writer
+from fxd.audio import SAMPLE_BYTES, AudioError, Reader, Writer, dry_format, open_reader, open_writer
 from fxd.config import SaturatorSettings
 from fxd.engines.engine import Aligned, Array, Engine
 from fxd.engines.saturator import Saturator
@@ -19,6 +19,7 @@ from fxd.engines.tcn import Tcn, load_weights
 from fxd.hashes import ContentHash, FileHash
 from fxd.loudness import Loudness
 from fxd.metrics import Comparison
+from fxd.pipeline.disks import shortage
 from fxd.pipeline.files import make_folder, sync_file
 from fxd.pipeline.follower import Follower
 from fxd.pipeline.job import DRY_STEM, Job, Outcome
@@ -26,6 +27,9 @@ from fxd.sound_profile import SoundProfile
 from fxd.store.records import EngineName, Quality, Result
 
 BLOCK_FRAMES = 65_536
+
+UNKNOWN_FRAMES = 2**62
+"""A header that says nothing of the length stands for more than that."""
 
 Progress = Callable[[float], None]
 """Told the seconds of audio that are done."""
@@ -91,13 +95,23 @@ def process(job: Job, progress: Progress) -> Outcome:
     make_folder(job.attempt)
     try:
         with open_reader(job.source) as reader:
-            return process_open(job, reader, progress)
+            try:
+                return process_open(job, reader, progress)
+            except OSError as error:
+                raise shortage(error, job.attempt, room_for(job, reader)) from error
     except PermissionError as error:
         if error.filename != job.source:
             raise
         raise FileFault("it cannot be read (permission denied); change its mode and drop it again") from error
     except AudioError as error:
         raise (CutOff if error.cut_off else FileFault)(str(error)) from error
+
+
+def room_for(job: Job, reader: Reader) -> int:
+    """Bytes that an attempt takes at most, as far as the header tells how long the sound is."""
+    _, subtype, _ = dry_format(reader)
+    frames = reader.declared_frames if reader.declared_frames < UNKNOWN_FRAMES else 0
+    return frames * reader.channels * (2 * SAMPLE_BYTES[job.subtype] + SAMPLE_BYTES[subtype])
 
 
 def process_open(job: Job, reader: Reader, progress: Progress) -> Outcome:

@@ -9,24 +9,23 @@ one transaction serve them all. On a disk that takes its time to sync, many smal
 else.
 """
 
-import errno
 import shutil
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path, PurePath
 
-import soundfile
-
 from fxd.config import Settings
 from fxd.pipeline.archive import to_done, to_failed
 from fxd.pipeline.claims import Claim
+from fxd.pipeline.disks import Mount
 from fxd.pipeline.files import display, make_folder, place, place_new, sync_folders
+from fxd.pipeline.finished import Finished, NameTaken, Unfinished, check_outputs, placeable
 from fxd.pipeline.job import DRY_STEM, Outcome
-from fxd.pipeline.names import Choice, Manifests, Mark, Names, OutputNames, mark
+from fxd.pipeline.names import Choice, Manifests, Mark, OutputNames, mark
 from fxd.pipeline.story import done_run, failed_run
 from fxd.store.records import Environment, Example, Run, Step
 from fxd.store.store import Store
@@ -34,50 +33,6 @@ from fxd.training.dataset import dry_path, subset_of
 
 ATTEMPTS = ".attempts"
 STRAY_SECONDS = 86_400.0
-NO_SUCH_NAME = (errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ)
-"""What a file system says of a path that is too long, and of characters that it does not have."""
-
-
-@dataclass
-class Finished:
-    """An attempt that came to a good end, on its way out; it remembers how far it came."""
-
-    claim: Claim
-    attempt: Path
-    outcome: Outcome
-    names: Names = field(default_factory=dict)
-    """Once they are chosen and written down."""
-    example: Example | None = None
-    """Once its dry sound is kept."""
-    run: Run | None = None
-    """Once it is recorded."""
-
-
-class Unfinished(OSError):
-    """An output is not what the worker made: the disk did not keep it. The attempt is repeated."""
-
-    def __init__(self, finished: Finished, text: str) -> None:
-        super().__init__(text)
-        self.finished = finished
-
-
-class Unplaceable(Exception):
-    """The outbox takes no file of such a name, and never will; the text is a reason to give people."""
-
-    def __init__(self, finished: Finished, trouble: OSError) -> None:
-        super().__init__(
-            f"the outbox cannot take results of that name ({trouble.strerror}); shorten the names of its "
-            "folders, or give it a plainer one, and drop it again"
-        )
-        self.finished = finished
-
-
-class NameTaken(Exception):
-    """Somebody else's file got the name in the moment between choosing and giving it."""
-
-    def __init__(self, finished: Finished) -> None:
-        super().__init__()
-        self.finished = finished
 
 
 @dataclass
@@ -93,10 +48,15 @@ class Publisher:
 
     def __post_init__(self) -> None:
         self.names = OutputNames(self.outbox, Manifests(self.attempts), self.owner_of)
+        self.mounts = [Mount.of(folder) for folder in (self.outbox, self.settings.dataset)]
 
     @property
     def attempts(self) -> Path:
         return self.outbox / ATTEMPTS
+
+    def check_mounts(self) -> None:
+        for mount in self.mounts:
+            mount.check()
 
     def text(self, name: PurePath) -> str:
         """How the store knows an output: by its name below the home's outbox, elsewhere by its whole path."""
@@ -104,6 +64,7 @@ class Publisher:
 
     def attempt_folder(self, claim: Claim) -> Path:
         """A new folder for the next attempt at `claim`; `remove_attempts` removes them all."""
+        self.check_mounts()
         make_folder(self.attempts)
         folders = (self.attempts / f"{claim.id}.{number}" for number in count(1))
         folder = next(folder for folder in folders if not folder.exists())
@@ -155,6 +116,7 @@ class Publisher:
 
     def show_outputs(self, group: Sequence[Finished]) -> None:
         """Give outputs and dry sounds the names where they belong, for good."""
+        self.check_mounts()
         folders: list[Path] = []
         shown: dict[PurePath, str] = {}
         for finished in group:
@@ -305,30 +267,3 @@ class Publisher:
             added_at=datetime.now(UTC),
             profile=outcome.profile,
         )
-
-
-@contextmanager
-def placeable(finished: Finished) -> Iterator[None]:
-    """Raises Unplaceable where the file system refuses the name that is given in the block."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in NO_SUCH_NAME:
-            raise Unplaceable(finished, error) from error
-        raise
-
-
-def check_outputs(finished: Finished) -> None:
-    """Reopen every output and compare its length: a full disk can pass without an error.
-
-    Raises Unfinished where one is not whole.
-    """
-    wanted = finished.outcome.frames
-    for result in finished.outcome.results:
-        path = finished.attempt / result.output
-        try:
-            frames = soundfile.info(str(path)).frames
-        except soundfile.LibsndfileError as error:
-            raise Unfinished(finished, f"{path} cannot be read back ({error}); is the disk full?") from error
-        if frames != wanted:
-            raise Unfinished(finished, f"{path} holds {frames} of {wanted} frames; is the disk full?")

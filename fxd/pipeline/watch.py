@@ -26,6 +26,11 @@ from fxd.pipeline.inbox import OWN_FOLDERS, Inbox
 EVENTS: list[type[FileSystemEvent]] = [FileCreatedEvent, FileMovedEvent, DirCreatedEvent, DirMovedEvent]
 """A file that is there is looked at until it is complete, so what is written to it need not be told."""
 
+FLOOD_HINTS = 30
+"""So many hints at once are a flood; the smallest queue in use holds some more."""
+LATE_LOOK_SECONDS = 2.0
+"""How often originals that were archived a moment ago are looked at."""
+
 
 class Hints(FileSystemEventHandler):
     """Hands the paths of events to the main loop; it does nothing else, as its thread dies of an exception."""
@@ -102,31 +107,46 @@ class Lookout:
         self.hints = Hints(inbox.root)
         self.watch = Watch(inbox.root, inbox.settings.recursive, self.hints)
         self.next_scan = 0.0
+        self.next_late_look = 0.0
+        self.is_flooded = False
 
-    def look(self) -> None:
-        """Notice what is new. Raises OSError where the inbox cannot be read."""
+    def look(self) -> bool:
+        """Notice what is new; returns whether the whole folder was looked through.
+
+        Raises OSError where the inbox cannot be read.
+        """
         now = time.monotonic()
         if not self.inbox.settings.polling and not self.watch.sees():
             self.watch.stop()
             self.watch.start()
             self.next_scan = now
-        for path in self.hints.drain():
-            if self.inbox.root in path.parents:
-                self.inbox.notice(path)
-        if self.hints.folder_changed.is_set():
-            self.hints.folder_changed.clear()
-            self.next_scan = now
-        if now >= self.next_scan:
-            self.scan()
-            settings = self.inbox.settings
-            self.next_scan = now + (settings.settle_seconds if settings.polling else settings.rescan_seconds)
+        self.follow_hints(now)
+        if now >= self.next_late_look:
+            self.notice_late_writes()
+            self.next_late_look = now + LATE_LOOK_SECONDS
+        if now < self.next_scan:
+            return False
+        self.inbox.scan()
+        settings = self.inbox.settings
+        self.next_scan = now + (settings.settle_seconds if settings.polling else settings.rescan_seconds)
+        return True
 
     @property
     def has_scanned(self) -> bool:
         return self.next_scan > 0
 
-    def scan(self) -> None:
-        self.inbox.scan()
+    def follow_hints(self, now: float) -> None:
+        hints = self.hints.drain()
+        for path in hints:
+            if self.inbox.root in path.parents:
+                self.inbox.notice(path)
+        # The kernel drops what its queue does not hold, and nobody tells of it: after a flood, look for the rest.
+        was_flooded, self.is_flooded = self.is_flooded, len(hints) >= FLOOD_HINTS
+        if self.hints.folder_changed.is_set() or (was_flooded and not self.is_flooded):
+            self.hints.folder_changed.clear()
+            self.next_scan = now
+
+    def notice_late_writes(self) -> None:
         for path in self.late_writes.returned(self.inbox.root):
             logger.warning("{}: its writer went on; it is processed anew", display(path.name))
             self.inbox.notice(path)

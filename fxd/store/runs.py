@@ -78,6 +78,11 @@ class Runs(Database):
         with self.read() as connection:
             return load(connection, select(runs.c.id).order_by(*NEWEST_FIRST).limit(last))
 
+    def runs_since(self, moment: datetime) -> list[Run]:
+        """The runs that finished at this time or later, newest first."""
+        with self.read() as connection:
+            return load(connection, select(runs.c.id).where(runs.c.finished_at >= moment))
+
     def runs_of(self, text: str) -> list[Run]:
         """The runs whose file, or one of whose outputs, is `text` as a whole path or as its last part.
 
@@ -159,11 +164,13 @@ class Runs(Database):
 
         `output` is a path below the outbox.
         """
+        # By the order in which they were recorded: by their times, a clock that was set back would turn it round.
+        first_step = select(func.min(steps.c.id)).where(steps.c.run_id == runs.c.id).scalar_subquery()
         query = (
             select(runs.c.sha256)
             .join(results, results.c.run_id == runs.c.id)
             .where(results.c.output == output)
-            .order_by(*NEWEST_FIRST)
+            .order_by(func.coalesce(first_step, 0).desc(), *NEWEST_FIRST)
             .limit(1)
         )
         with self.read() as connection:

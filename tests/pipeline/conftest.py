@@ -1,9 +1,11 @@
 """A network that was never trained: enough for everything but quality."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from mounts import SmallDisk, mounted
 
 from fxd.engines.tcn import PRESETS, TcnModel, save_weights
 
@@ -20,3 +22,10 @@ def untrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("untrained") / "weights.safetensors"
     save_weights(path, TcnModel("untrained", architecture, "0" * 12, weights))
     return path
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[SmallDisk]:
+    """A disk of half a megabyte."""
+    with mounted(tmp_path / "small", 512) as disk:
+        yield disk

@@ -1,5 +1,6 @@
 """A claim is a lock, survives its daemon, and can be undone."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from fxd.pipeline.claims import Claim, Claims
+from fxd.pipeline.claims import LOCK, Claim, Claims, Unclaimable
 from fxd.pipeline.inbox import Candidate, signature
 
 
@@ -188,3 +189,82 @@ def test_an_inbox_that_was_removed_and_made_anew_can_be_claimed_from(inbox: Path
     claims.give_back(claim)
     claims.close()
     other.close()
+
+
+def test_claims_that_went_away_with_their_inbox_are_found_when_it_is_back(inbox: Path) -> None:
+    claims = Claims(inbox)
+    claim = take(claims, inbox / "sub" / "riff.wav")
+    away = inbox.rename(inbox.with_name("away"))
+    assert list(claims.lost(known=())) == []
+    # As the empty folder that a share is mounted on; somebody drops a file there meanwhile.
+    inbox.mkdir()
+    (inbox / "other.wav").write_bytes(b"other")
+    other = take(claims, inbox / "other.wav")
+    inbox.rename(inbox.with_name("below"))
+    away.rename(inbox)
+    assert list(claims.lost(known={claim.id})) == []
+    (found,) = claims.lost(known={other.id})
+    assert (found.id, found.source.read_bytes()) == (claim.id, b"sound")
+    # And nobody takes them for a dead daemon's.
+    second = Claims(inbox)
+    assert list(second.recover()) == []
+    second.close()
+    claims.give_back(found)
+    claims.close()
+
+
+def refuse_to_move(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    """As the system does where a folder may not be written; root it would let pass."""
+
+    def refuse(path: Path, target: Path) -> Path:
+        raise OSError(number, os.strerror(number), path, None, target)
+
+    monkeypatch.setattr(Path, "rename", refuse)
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EPERM, errno.EBUSY])
+def test_a_file_that_may_not_be_moved_out_of_its_folder_is_no_reason_to_pause(
+    inbox: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    claims = Claims(inbox)
+    with monkeypatch.context() as patch:
+        refuse_to_move(patch, number)
+        with pytest.raises(Unclaimable):
+            claims.take(candidate(inbox / "sub" / "riff.wav"))
+    assert [path.name for path in claims.folder.iterdir()] == [LOCK]
+    assert claims.take(candidate(inbox / "sub" / "riff.wav")) is not None
+    claims.close()
+
+
+def test_an_inbox_that_may_not_be_written_is_a_reason_to_pause(
+    inbox: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claims = Claims(inbox)
+    refuse_to_move(monkeypatch, errno.EACCES)
+    monkeypatch.setattr(os, "access", lambda path, _: path != inbox)
+    with pytest.raises(PermissionError):
+        claims.take(candidate(inbox / "sub" / "riff.wav"))
+
+
+def test_a_folder_that_became_a_link_since_its_file_was_seen_is_not_followed(inbox: Path) -> None:
+    outside = inbox.with_name("outside")
+    outside.mkdir()
+    (inbox / "sub").rename(outside / "sub")
+    seen = candidate(outside / "sub" / "riff.wav")
+    seen.path = inbox / "sub" / "riff.wav"
+    (inbox / "sub").symlink_to(outside / "sub")
+    claims = Claims(inbox)
+    assert claims.take(seen) is None
+    assert (outside / "sub" / "riff.wav").exists()
+    claims.close()
+
+
+def test_two_names_of_one_file_are_two_claims(inbox: Path) -> None:
+    os.link(inbox / "sub" / "riff.wav", inbox / "sub" / "again.wav")
+    claims = Claims(inbox)
+    both = [take(claims, inbox / "sub" / name) for name in ("riff.wav", "again.wav")]
+    assert [claim.source.read_bytes() for claim in both] == [b"sound", b"sound"]
+    for claim in both:
+        claims.give_back(claim)
+    assert sorted(path.name for path in (inbox / "sub").iterdir()) == ["again.wav", "riff.wav"]
+    claims.close()

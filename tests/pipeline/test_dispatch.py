@@ -16,8 +16,8 @@ from fxd.pipeline import dispatch, publish
 from fxd.pipeline.claims import JOURNAL, Claim, Claims
 from fxd.pipeline.crew import AHEAD_BYTES, AHEAD_FILES
 from fxd.pipeline.dispatch import Dispatcher
+from fxd.pipeline.finished import Unfinished
 from fxd.pipeline.job import Death, Done, Ending, Fault, Job, Trouble
-from fxd.pipeline.publish import Unfinished
 from fxd.pipeline.workers import Task
 from fxd.store.store import StoreUnavailable, open_store
 
@@ -375,3 +375,32 @@ def test_a_file_whose_results_the_outbox_cannot_name_is_quarantined_and_the_othe
     assert "a plainer one" in (failed / "take: 1.wav.error.txt").read_text()
     assert dispatcher.is_idle
     assert (dispatcher.done, dispatcher.failed) == (1, 1)
+
+
+def test_what_went_away_with_the_inbox_is_gone_on_with_when_it_is_back(
+    dispatcher: Dispatcher, hands: list[Hand], drop: Callable[..., None], root: Path
+) -> None:
+    drop("a.wav", "b.wav")
+    dispatcher.assign()
+    dispatcher.recover_lost()
+    assert not dispatcher.waiting, "what the workers are at is not lost"
+    away = (root / "inbox").rename(root / "away")
+    (root / "inbox").mkdir()
+    hands[0].endings.append(Trouble("the share is gone"))
+    hands[1].endings.append(Death("it could not read on"))
+    dispatcher.listen()
+    with pytest.raises(OSError, match="share"):
+        dispatcher.settle()
+    assert dispatcher.is_idle
+    (root / "inbox").rmdir()
+    away.rename(root / "inbox")
+    dispatcher.recover_lost()
+    dispatcher.assign()
+    for hand in hands:
+        if hand.tasks:
+            end_well(dispatcher, hand)
+    dispatcher.listen()
+    dispatcher.settle()
+    assert outputs(root) == {f"{stem}.{engine}.wav" for stem in "ab" for engine in ("dsp", "tcn")}
+    assert dispatcher.publisher.store.count_runs() == 2
+    assert {path.name for path in (root / "inbox" / "done").iterdir()} == {"a.wav", "b.wav"}

@@ -1,12 +1,14 @@
 """When a file counts as complete."""
 
 import os
+import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 import pytest
+from loguru import logger
 
 from fxd.config import InboxSettings
 from fxd.pipeline.inbox import Candidate, Inbox, Signature, is_open_for_writing, signature
@@ -61,12 +63,18 @@ def test_only_regular_files_are_taken(tmp_path: Path) -> None:
     (root / "link.wav").symlink_to(outside)
     (root / "folder-link").symlink_to(tmp_path)
     os.mkfifo(root / "pipe.wav")
+    with socket.socket(socket.AF_UNIX) as made:
+        made.bind(str(root / "socket.wav"))
     (root / "folder.wav").mkdir()
     (root / "real.wav").write_bytes(b"x")
     inbox = make_inbox(root)
     inbox.scan()
     assert names(inbox) == {"real.wav"}
-    assert "regular file" in str(inbox.why_ignored(root / "pipe.wav"))
+    for name in ("pipe.wav", "socket.wav", "link.wav"):
+        assert "regular file" in str(inbox.why_ignored(root / name))
+    inbox.notice(root / "folder-link" / "outside.wav")  # as an event might tell
+    assert names(inbox) == {"real.wav"}
+    assert "linked folder" in str(inbox.why_ignored(root / "folder-link" / "outside.wav"))
 
 
 def test_own_folders_are_left_alone_but_only_at_the_top(tmp_path: Path) -> None:
@@ -201,3 +209,29 @@ def test_a_sub_folder_that_cannot_be_read_holds_up_no_other(tmp_path: Path) -> N
     inbox = Inbox(tmp_path, InboxSettings())
     inbox.scan()
     assert list(inbox.candidates) == [tmp_path / "a.wav"]
+
+
+def test_what_is_left_alone_is_told_once_and_tried_again_with_every_scan(tmp_path: Path) -> None:
+    (tmp_path / "riff.wav").write_bytes(b"x")
+    inbox = make_inbox(tmp_path)
+    told: list[str] = []
+    sink = logger.add(told.append, format="{message}")
+    for _ in range(2):
+        inbox.scan()
+        assert names(inbox) == {"riff.wav"}
+        inbox.leave_alone(tmp_path / "riff.wav", "it may not be moved")
+        assert names(inbox) == set()
+    logger.remove(sink)
+    assert [line.strip() for line in told] == [f"{tmp_path}/riff.wav: left alone: it may not be moved"]
+
+
+@pytest.mark.parametrize(
+    "name", [b"caf\xe9.wav", b"a\nb.wav", b"-rf.wav", b"x..wav", b"..x", b"r" * 251 + b".wav"]
+)
+def test_any_name_but_a_hidden_one_is_seen(tmp_path: Path, name: bytes) -> None:
+    (tmp_path / "a..b").mkdir()
+    path = tmp_path / "a..b" / os.fsdecode(name)
+    path.write_bytes(b"x")
+    inbox = make_inbox(tmp_path)
+    inbox.scan()
+    assert names(inbox) == ({str(path.relative_to(tmp_path))} if not name.startswith(b".") else set())

@@ -12,8 +12,9 @@ from fxd.config import load_settings
 from fxd.home import make_home
 from fxd.pipeline import files
 from fxd.pipeline.claims import Claims
+from fxd.pipeline.finished import Unplaceable
 from fxd.pipeline.names import Manifests
-from fxd.pipeline.publish import Publisher, Unplaceable
+from fxd.pipeline.publish import Publisher
 from fxd.store.store import open_store
 
 CONTENTS = {"riff.flac": b"one", "riff.wav": b"two"}

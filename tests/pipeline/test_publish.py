@@ -18,7 +18,7 @@ from finishing import FRAMES, finish, level_of, make_dispatcher, make_publisher,
 from fxd.config import load_settings
 from fxd.home import make_home
 from fxd.pipeline.claims import Claims
-from fxd.pipeline.publish import Unfinished
+from fxd.pipeline.finished import Unfinished
 from fxd.store.database import connect
 from fxd.store.errors import StoreUnavailable
 from fxd.store.records import Example, Run, Step

@@ -1,11 +1,21 @@
 """What events tell of the inbox, and what they do not."""
 
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from finishing import take
+from homes import wait_until
 from watchdog.events import DirCreatedEvent, FileCreatedEvent, FileMovedEvent, FileSystemEvent
 
-from fxd.pipeline.watch import Hints
+from fxd.config import InboxSettings
+from fxd.pipeline import watch
+from fxd.pipeline.archive import LateWrites
+from fxd.pipeline.claims import Claims
+from fxd.pipeline.inbox import Inbox
+from fxd.pipeline.watch import FLOOD_HINTS, Hints, Lookout
+
+MakeLookout = Callable[..., Lookout]
 
 
 @pytest.fixture
@@ -37,3 +47,101 @@ def test_what_others_do_is_looked_at(hints: Hints, tmp_path: Path) -> None:
     assert not hints.folder_changed.is_set()
     tell(hints, DirCreatedEvent, "done at last", root=tmp_path)
     assert hints.folder_changed.is_set()
+
+
+@pytest.fixture
+def make_lookout(tmp_path: Path) -> Iterator[MakeLookout]:
+    """Makes a lookout on `tmp_path` that scans once an hour, unless something makes it."""
+    made: list[Lookout] = []
+
+    def make(**settings: object) -> Lookout:
+        chosen = InboxSettings(settle_seconds=0.05, rescan_seconds=3600, **settings)  # type: ignore[arg-type]
+        made.append(Lookout(Inbox(tmp_path, chosen), LateWrites()))
+        made[-1].look()
+        return made[-1]
+
+    yield make
+    for lookout in made:
+        lookout.stop()
+
+
+def look_until_seen(lookout: Lookout, *names: str) -> None:
+    def all_are_seen() -> bool:
+        lookout.look()
+        return {lookout.inbox.root / name for name in names} <= lookout.inbox.candidates.keys()
+
+    wait_until(all_are_seen, f"{names} are seen")
+
+
+def test_a_file_is_seen_however_it_arrives(make_lookout: MakeLookout, tmp_path: Path) -> None:
+    lookout = make_lookout()
+    (tmp_path / "written.wav").write_bytes(b"x")
+    outside = tmp_path.with_name("outside")
+    (outside / "folder" / "deep").mkdir(parents=True)
+    (outside / "moved.wav").write_bytes(b"x")
+    (outside / "folder" / "deep" / "inner.wav").write_bytes(b"x")
+    (outside / "moved.wav").rename(tmp_path / "moved.wav")
+    (outside / "folder").rename(tmp_path / "folder")
+    (tmp_path / "a.part").write_bytes(b"x")
+    (tmp_path / "a.part").rename(tmp_path / "renamed.wav")
+    look_until_seen(lookout, "written.wav", "moved.wav", "folder/deep/inner.wav", "renamed.wav")
+
+
+def test_where_no_events_come_the_folder_is_looked_at_again_and_again(
+    make_lookout: MakeLookout, tmp_path: Path
+) -> None:
+    lookout = make_lookout(polling=True)
+    assert lookout.watch.observer is None
+    (tmp_path / "riff.wav").write_bytes(b"x")
+    look_until_seen(lookout, "riff.wav")
+
+
+def test_a_watcher_whose_thread_died_is_replaced(make_lookout: MakeLookout, tmp_path: Path) -> None:
+    lookout = make_lookout()
+    assert lookout.watch.observer is not None
+    (emitter,) = lookout.watch.observer.emitters
+    emitter.stop()
+    emitter.join()
+    assert not lookout.watch.sees()
+    (tmp_path / "unseen.wav").write_bytes(b"x")
+    look_until_seen(lookout, "unseen.wav")
+    (tmp_path / "seen.wav").write_bytes(b"x")
+    look_until_seen(lookout, "seen.wav")
+
+
+def test_after_a_flood_of_events_the_folder_is_looked_through_for_those_that_were_dropped(
+    make_lookout: MakeLookout, tmp_path: Path
+) -> None:
+    lookout = make_lookout()
+    lookout.watch.stop()
+    lookout.watch.sees = lambda: True  # type: ignore[method-assign]
+    assert not lookout.look()
+    for number in range(FLOOD_HINTS + 1):
+        (tmp_path / f"{number}.wav").write_bytes(b"x")
+        if number < FLOOD_HINTS:
+            tell(lookout.hints, FileCreatedEvent, f"{number}.wav", root=tmp_path)
+    assert not lookout.look()
+    assert len(lookout.inbox.candidates) == FLOOD_HINTS
+    assert lookout.look()
+    assert len(lookout.inbox.candidates) == FLOOD_HINTS + 1
+    assert not lookout.look()
+
+
+def test_late_writing_is_noticed_without_a_scan(
+    make_lookout: MakeLookout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch, "LATE_LOOK_SECONDS", 0.0)
+    lookout = make_lookout()
+    (tmp_path / "riff.wav").write_bytes(b"x")
+    claims = Claims(tmp_path)
+    claim = take(claims, tmp_path / "riff.wav")
+    (tmp_path / "done").mkdir()
+    final = claim.source.rename(tmp_path / "done" / "riff.wav")
+    lookout.late_writes.watch(final, claim)
+    assert not lookout.look()
+    with final.open("ab") as late:
+        late.write(b"more")
+    assert not lookout.look()
+    assert (tmp_path / "riff.wav").read_bytes() == b"xmore"
+    assert tmp_path / "riff.wav" in lookout.inbox.candidates
+    claims.close()

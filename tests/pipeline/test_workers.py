@@ -103,8 +103,7 @@ def test_a_job_given_ahead_follows_by_itself_and_is_not_blamed_for_the_death_of_
     for number, source in enumerate([clips[7], long_file, clips[7]]):
         slot.submit(replace(job(source, tmp_path, untrained), attempt=tmp_path / f"attempt {number}"))
     assert isinstance(until(slot, lambda: False), Done)
-    until(slot, lambda: slot.done_seconds > 0)
-    assert slot.tasks[0].began_at is not None
+    until(slot, lambda: slot.tasks[0].began_at is not None and slot.done_seconds > 0)
     assert slot.tasks[1].began_at is None
     os.kill(slot.process.pid or 0, signal.SIGKILL)
     assert isinstance(until(slot, lambda: False), Death)

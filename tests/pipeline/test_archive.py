@@ -1,0 +1,64 @@
+"""A writer that goes on after its file was archived, also where the daemon was restarted meanwhile."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from finishing import finish, make_publisher, take
+
+from fxd.config import load_settings
+from fxd.home import make_home
+from fxd.pipeline.archive import LATE_SECONDS, LateWrites
+from fxd.pipeline.claims import Claims
+from fxd.store.store import Store, open_store
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    make_home(tmp_path / "home")
+    (tmp_path / "home" / "inbox" / "sub").mkdir()
+    (tmp_path / "home" / "inbox" / "sub" / "riff.wav").write_bytes(b"sound")
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def store(root: Path) -> Iterator[Store]:
+    """With a run that has just been archived."""
+    with open_store(load_settings(root).database_url) as store:
+        publisher = make_publisher(root, store)
+        claims = Claims(root / "inbox")
+        finished = finish(publisher, take(claims, root / "inbox" / "sub" / "riff.wav"))
+        publisher.release([finished])
+        assert finished.run is not None
+        publisher.archive([(finished.claim, finished.run)])
+        claims.close()
+        yield store
+
+
+@pytest.mark.parametrize("before_the_start", [True, False])
+def test_a_writer_that_goes_on_while_the_daemon_is_restarted_comes_out_whole(
+    root: Path, store: Store, before_the_start: bool
+) -> None:
+    inbox = root / "inbox"
+    late_writes = LateWrites()
+    if not before_the_start:
+        late_writes.watch_on(inbox, store.runs(9))
+        assert late_writes.returned(inbox) == []
+    with (inbox / "done" / "sub" / "riff.wav").open("ab") as late:
+        late.write(b" and more")
+    if before_the_start:
+        late_writes.watch_on(inbox, store.runs(9))
+    assert late_writes.returned(inbox) == [inbox / "sub" / "riff.wav"]
+    assert (inbox / "sub" / "riff.wav").read_bytes() == b"sound and more"
+    assert not list((inbox / "done").rglob("*.wav"))
+
+
+def test_what_was_archived_long_ago_or_is_gone_is_not_watched(root: Path, store: Store) -> None:
+    (run,) = store.runs(9)
+    old = replace(run, finished_at=datetime.now(UTC) - timedelta(seconds=LATE_SECONDS + 1))
+    gone = replace(run, steps=())
+    late_writes = LateWrites()
+    late_writes.watch_on(root / "inbox", [old, gone])
+    assert late_writes.watched == {}
