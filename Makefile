@@ -5,11 +5,12 @@ FXD := $(BIN)/fxd --home .
 # Several threads of a linear algebra library in several processes on few cores only wait for each other.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help demo test crash fuzz big load lint types check factory bench-table clean
+.PHONY: help demo test survive crash fuzz big load lint types check factory bench-table clean
 
 help:
 	@echo "make demo         set up .venv, process the clips of tests/audio with both engines, print the statistics"
 	@echo "make test         run the test suite"
+	@echo "make survive      run the slow tests of what fxd has to survive, some as root only (half an hour)"
 	@echo "make crash        interrupt fxd in every call that changes a disk (hours); goes on where it was"
 	@echo "make fuzz         throw 20,000 damaged sound files at the workers (ten minutes); goes on where it was"
 	@echo "make big          a sound whose results are larger than a WAV can be (some minutes, 12 GB of disk)"
@@ -38,7 +39,11 @@ demo: $(VENV)/ready
 
 test: $(VENV)/ready
 	tests/install-tools.sh
-	$(BIN)/pytest -n 2 --dist loadfile
+	$(BIN)/pytest -n 2 --dist loadfile -m "not slow"
+
+survive: $(VENV)/ready
+	tests/install-tools.sh
+	$(BIN)/pytest -m slow --timeout 3600
 
 big: $(VENV)/ready
 	$(BIN)/python -m tests.big

@@ -57,15 +57,19 @@ def level_of(content: bytes) -> float:
 
 def finish(publisher: Publisher, claim: Claim) -> Finished:
     """What a worker would make of a claimed file."""
-    content = claim.source.read_bytes()
     attempt = publisher.attempt_folder(claim)
+    return Finished(claim, attempt, make_outputs(attempt, claim.source.read_bytes()))
+
+
+def make_outputs(attempt: Path, content: bytes) -> Outcome:
+    """Outputs and dry sound in an attempt's folder, and what a worker would say of them."""
     sound = np.full(FRAMES, level_of(content), np.float32)
     for name in ("dsp.wav", "tcn.wav"):
         soundfile.write(attempt / name, sound, 44_100, subtype="FLOAT")
     soundfile.write(attempt / "dry.flac", sound, 44_100)
     digest = sha256(content).hexdigest()
     results = tuple(result(engine) for engine in ("dsp", "tcn"))
-    return Finished(claim, attempt, Outcome(digest, digest, 44_100, 1, FRAMES, "", ".flac", "5a77", results))
+    return Outcome(digest, digest, 44_100, 1, FRAMES, "", ".flac", "5a77", results)
 
 
 def result(engine: EngineName) -> Result:

@@ -1,6 +1,7 @@
 """An attempt that came to a good end, on its way out, and what may still be wrong with it."""
 
 import errno
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -79,7 +80,7 @@ def check_outputs(finished: Finished) -> None:
     for result in finished.outcome.results:
         path = finished.attempt / result.output
         try:
-            frames = soundfile.info(str(path)).frames
+            frames = soundfile.info(os.fsencode(path)).frames  # a home may be called anything
         except soundfile.LibsndfileError as error:
             raise Unfinished(finished, f"{path} cannot be read back ({error}); is the disk full?") from error
         if frames != wanted:
