@@ -175,16 +175,21 @@ def test_an_output_whose_run_is_not_recorded_stays(publisher: Publisher) -> None
 
 def test_what_is_in_quarantine_without_its_reason_stays(publisher: Publisher) -> None:
     failed = publisher.settings.paths.inbox / "failed"
-    for name in ("a.wav", "b.wav", "c.error.txt"):
+    for name in ("a.wav", "b.wav", "c.error.txt", "d.wav"):
         refuse(publisher, name)
     (failed / "a.wav.error.txt").write_text("my own notes")
     (failed / "b.wav").unlink()
     (failed / "mine.wav").write_bytes(b"x")
+    (failed / "d.wav").rename(failed.parent / "moved.wav")
+    (failed / "d.wav").symlink_to(failed.parent / "moved.wav")
     # The note of a file that somebody took away goes by itself.
     assert sweep(publisher, 2, failed_days=1) == [
         "inbox/failed/a.wav",
         "inbox/failed/a.wav.error.txt",
+        "inbox/failed/d.wav",
+        "inbox/failed/d.wav.error.txt",
         "inbox/failed/mine.wav",
+        "inbox/moved.wav",
     ]
 
 
