@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from finishing import finish, make_publisher, take
+from finishing import finish, make_dispatcher, make_publisher, take
 from homes import Home
 from loguru import logger
 
@@ -18,9 +18,12 @@ from fxd.config import LoggingSettings, RetentionSettings, load_settings
 from fxd.home import make_home
 from fxd.log import set_up_log
 from fxd.pipeline.claims import Claims
+from fxd.pipeline.crew import Work
+from fxd.pipeline.job import Death, Done, Ending, Job, Trouble
 from fxd.pipeline.leftovers import put_aside
 from fxd.pipeline.publish import Publisher
 from fxd.pipeline.retention import AT_ONCE, Retention
+from fxd.pipeline.workers import Task
 from fxd.store.records import Run
 from fxd.store.store import Store, open_store
 
@@ -289,3 +292,25 @@ def test_a_daemon_removes_what_is_due_keeps_leftovers_and_tells(home: Home, clip
     told = home.fxd("why", "bell.flac").stdout
     assert "dsp: outbox/bell.dsp.wav" in told
     assert "not there any more" in told
+
+
+def test_leftovers_are_of_failures_and_make_room_where_the_machine_is_in_trouble(
+    publisher: Publisher,
+) -> None:
+    settings = publisher.settings.model_copy(update={"retention": RetentionSettings(attempts=2)})
+    publisher = replace(publisher, settings=settings)
+    inbox, outbox = settings.paths.inbox, settings.paths.outbox
+    (inbox / "a.wav").write_bytes(b"a riff")
+
+    def kept_after(ending: Ending) -> list[str]:
+        attempt = finish(publisher, claim).attempt
+        job = Job(claim.source, attempt, settings.saturator, outbox, "FLOAT")
+        make_dispatcher(publisher, claims).clear(Work(claim, Task(job), ending=ending))
+        assert not attempt.exists()
+        return sorted(path.name[-1] for path in outbox.glob(".leftovers/*"))
+
+    with closing(Claims(inbox)) as claims:
+        claim = take(claims, inbox / "a.wav")
+        assert kept_after(Death("killed by SIGSEGV")) == ["1"]
+        assert kept_after(Done(finish(publisher, claim).outcome)) == ["1"]
+        assert kept_after(Trouble("No space left on device")) == []
