@@ -21,8 +21,9 @@ from fxd.guarded_file import GuardedFile, open_regular
 
 MIN_SAMPLE_RATE, MAX_SAMPLE_RATE = 8_000, 192_000
 MAX_CHANNELS = 8
-MAX_MAGNITUDE = 1e30
-"""Of a sample of a float file; the sums of the engines' filters would overflow a little below 3.4e38."""
+MAX_MAGNITUDE = 1e12
+"""Of a sample of a float file: integers of 32 bits that were written as they are pass, and their squares are far
+below 3.4e38, where float32 ends."""
 BLOCK_FRAMES = 65_536
 
 UNRECOGNISED = 1

@@ -275,7 +275,7 @@ def test_a_bad_file_is_refused_with_the_reason_and_without_its_name(tmp_path: Pa
         assert not caught.value.cut_off, path
 
 
-@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, -3e38, 1e31])
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, -3e38, 1.1e12])
 def test_nan_inf_and_absurd_values_are_refused(tmp_path: Path, guitar: Array, value: float) -> None:
     sound = guitar.copy()
     sound[1, 5123] = value

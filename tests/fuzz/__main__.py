@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from fxd.cores import usable_cores
-from tests.fuzz.arena import Arena
+from tests.fuzz.arena import Arena, Bout
 from tests.fuzz.cases import cases, kept_case
 from tests.fuzz.diary import Diary
 
@@ -35,7 +35,8 @@ def main() -> int:
             arena = Arena(Path(scratch) / "arena", 1 if replayed else options.jobs)
             try:
                 if replayed:
-                    return sum([tell_bout(bout, tell) for bout in arena.run(replayed)])
+                    findings = [tell_bout(bout, tell) for bout in arena.run(replayed)]
+                    return 1 if any(findings) else 0
                 return fuzz(arena, Diary.open(folder), options, tell)
             finally:
                 arena.close()
@@ -58,6 +59,7 @@ def parsed() -> argparse.Namespace:
 
 
 def fuzz(arena: Arena, diary: Diary, options: argparse.Namespace, tell: Callable[[str], None]) -> int:
+    """Throw what is left of the files, and tell how it goes; 1 where something was found, now or before."""
     first, next_save = diary.next, time.monotonic() + SAVE_SECONDS
     if first:
         tell(f"going on at {first}")
@@ -96,10 +98,11 @@ def summary(diary: Diary) -> list[str]:
     ]
 
 
-def tell_bout(bout, tell: Callable[[str], None]) -> int:
+def tell_bout(bout: Bout, tell: Callable[[str], None]) -> bool:
+    """Print how a file went; true where that is a finding."""
     tell(f"{bout.case.original}: {bout.ending} in {bout.seconds:.2f} s, {bout.peak_mb:.0f} MB; {bout.reason}")
     tell(f"  finding: {bout.finding}" if bout.finding else "  as it should be")
-    return int(bool(bout.finding))
+    return bool(bout.finding)
 
 
 if __name__ == "__main__":

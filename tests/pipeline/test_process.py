@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from fxd.audio import MAX_MAGNITUDE
 from fxd.config import SaturatorSettings
 from fxd.engines.engine import render
 from fxd.engines.saturator import Saturator
@@ -177,6 +178,17 @@ def test_what_is_no_audio_is_the_files_fault(
     source.write_bytes(content)
     with pytest.raises(FileFault, match=reason):
         process(make_job(source), nothing)
+
+
+def test_the_loudest_samples_that_are_taken_overflow_nothing(make_job: MakeJob, tmp_path: Path) -> None:
+    sound = np.full((44_100, 2), -MAX_MAGNITUDE, np.float32)
+    sound[::2] = MAX_MAGNITUDE
+    soundfile.write(tmp_path / "loud.wav", sound, 44_100, subtype="FLOAT")
+    outcome = process(make_job(tmp_path / "loud.wav"), nothing)
+    assert np.isfinite([float(figure) for figure in outcome.profile.split()]).all()
+    for result in outcome.results:
+        assert math.isfinite(result.peak_dbfs)
+        assert np.isfinite(read(tmp_path / "attempt" / result.output)).all()
 
 
 def test_nan_is_the_files_fault_and_is_located(make_job: MakeJob, tmp_path: Path) -> None:
