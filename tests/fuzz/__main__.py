@@ -10,6 +10,7 @@ import os
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -38,6 +39,10 @@ def main() -> int:
                     findings = [tell_bout(bout, tell) for bout in arena.run(replayed)]
                     return 1 if any(findings) else 0
                 return fuzz(arena, Diary.open(folder), options, tell)
+            except BaseException:
+                # The arena has taken over what Python would print it to.
+                tell(traceback.format_exc())
+                raise
             finally:
                 arena.close()
 

@@ -29,8 +29,9 @@ def damaged_frame(data: bytes, rng: random.Random) -> tuple[bytes, str] | None:
 
 def frames(data: bytes) -> Iterator[tuple[int, int, int]]:
     """Where each frame begins, how long its header is but for the checksum, and where the next one begins."""
-    starts = [(at, length) for at in sync_marks(data) if (length := header_length(data, at))]
-    for (start, length), end in zip(starts, [*(at for at, _ in starts[1:]), len(data)], strict=True):
+    starts = sorted((at, length) for at in sync_marks(data) if (length := header_length(data, at)))
+    ends = [at for at, _ in starts[1:]] + [len(data)]
+    for (start, length), end in zip(starts, ends, strict=False):
         if end - start > length + 8:
             yield start, length, end
 

@@ -91,6 +91,10 @@ def test_a_damaged_flac_frame_passes_its_checksums(tmp_path: Path) -> None:
     assert changed >= 5
 
 
+def test_a_flac_file_without_a_whole_frame_has_none_to_damage() -> None:
+    assert damaged_frame(b"fLaC" + bytes(100), random.Random(0)) is None
+
+
 def spoilt(data: bytes) -> bytes:
     at = len(data) - 50
     return data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
