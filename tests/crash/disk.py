@@ -1,11 +1,11 @@
 """A disk that may lose its power: what is on it for good after each operation, and what may be on it.
 
 *Data.* What was written to a file is there for good once that file was synced. Of what was written since, each
-sector may be as any of these writes left it, or as it was before them; the file may be as long as any of them made
-it; a hole is zeros.
+sector may be as any of these writes left it, or as it was before them; the file may be as long as any of them
+made it; a hole is zeros.
 
-*Names.* An entry that was made in a folder, or taken away, is so for good once that folder was synced; syncing the
-file itself does nothing for its name. What was not synced may be lost, in one of two ways:
+*Names.* An entry that was made in a folder, or taken away, is so for good once that folder was synced; syncing
+the file itself does nothing for its name. What was not synced may be lost, in one of two ways:
 
     strict      each folder by itself has lost what came last in it, as far as POSIX promises nothing; only a
                 rename is one thing, in both of its folders (what a file system without that loses cannot be kept)

@@ -1,7 +1,8 @@
-"""`python -m tests.crash.power`: cuts the power of fxd's disk at every moment, and checks the promise each time."""
+"""`python -m tests.crash.power`: cuts the power at every moment, and checks the promise each time."""
 
 import argparse
 import json
+import os
 import random
 import shutil
 import sys
@@ -11,13 +12,17 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from hashlib import sha256
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
+from .aftermath import ALL
 from .image import Image, State
 from .replay import Outcome, Traced, restart
-from .scenario import ROOT, SCENARIOS
+from .scenario import ROOT
+from .supervisor import Supervisor
 
 PYTHON = "python -m tests.crash.power"
 LINE_SECONDS = 10.0
@@ -39,7 +44,7 @@ def main() -> int:
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog=PYTHON, description=__doc__)
     add = parser.add_argument
-    add("--scenario", action="append", choices=SCENARIOS, help="only this one; may be repeated")
+    add("--scenario", action="append", choices=ALL, help="only this one; may be repeated")
     add("--draws", type=int, default=2, help="random states for each cut, in each of two ways to lose data")
     add("--sample", type=int, metavar="N", help="so many states only, drawn at random")
     add("--seed", type=int, default=0, help="of the sample")
@@ -52,7 +57,7 @@ def arguments() -> argparse.Namespace:
 
 def cut_all(options: argparse.Namespace) -> int:
     record = Record(options.folder, options.resume)
-    traced = {name: record.traced(name) for name in options.scenario or SCENARIOS}
+    traced = {name: record.traced(name) for name in options.scenario or ALL}
     states = [state for one in traced.values() for state in one.states(options.draws)]
     if options.sample:
         states = random.Random(options.seed).sample(states, min(options.sample, len(states)))
@@ -100,7 +105,7 @@ class Record:
         self.known: dict[str, dict[str, Any]] = {entry["key"]: entry for entry in map(json.loads, lines)}
 
     def traced(self, name: str) -> Traced:
-        traced = Traced(SCENARIOS[name], self.folder / name)
+        traced = Traced(ALL[name], self.folder / name)
         if not traced.is_complete:
             print(f"tracing {name}", flush=True)
             traced.make()
@@ -125,17 +130,23 @@ def restart_all(
 ) -> None:
     """Restart in all that the record does not know yet, `jobs` at a time."""
     room = threading.Semaphore(2 * jobs)  # an image is in memory from here on
+    cores = sorted(os.sched_getaffinity(0))
+    supervisors: SimpleQueue[Supervisor] = SimpleQueue()
 
     def work(key: str, state: State, image: Image) -> None:
+        supervisor = supervisors.get()
         try:
-            home = folder / threading.current_thread().name
-            outcome = restart(traced[state.scenario], state, image, home)
+            outcome = restart(supervisor, traced[state.scenario], state, image, supervisor.folder / "home")
             record.add(key, state, outcome)
             on_outcome(state, outcome)
         finally:
+            supervisors.put(supervisor)
             room.release()
 
-    with ThreadPoolExecutor(jobs, "home") as pool:
+    with ExitStack() as stack, ThreadPoolExecutor(jobs) as pool:
+        for number in range(jobs):
+            supervisor = Supervisor(folder / str(number), cores[number % len(cores)])
+            supervisors.put(stack.enter_context(supervisor))
         waiting: list[Future[None]] = []
         try:
             for key, state, image in in_rounds(traced, images, record):
@@ -207,7 +218,7 @@ def table(
 
 def replay(state: State, folder: Path) -> int:
     """One state of the traces in a folder, verbosely; its home stays."""
-    traced = Traced(SCENARIOS[state.scenario], folder / state.scenario)
+    traced = Traced(ALL[state.scenario], folder / state.scenario)
     if not traced.is_complete:
         print(f"{folder} holds no trace of {state.scenario}: run {PYTHON} first", file=sys.stderr)
         return 2
@@ -216,7 +227,8 @@ def replay(state: State, folder: Path) -> int:
     home = Path(tempfile.mkdtemp(prefix="fxd-power-replay-")) / "home"
     ((_, image),) = traced.images([state])
     image.write(home.with_name("cut"))
-    outcome = restart(traced, state, image, home)
+    with Supervisor(home.with_name("supervisor")) as supervisor:
+        outcome = restart(supervisor, traced, state, image, home)
     print(outcome.told)
     print("\n".join(outcome.violations) or "the promise was kept")
     print(f"after the cut: {home.with_name('cut')}, after the restart: {home}")

@@ -16,16 +16,17 @@ from fxd.config import load_settings
 from fxd.store.records import Run
 from fxd.store.store import open_store
 
+from .attempt import let_pass, misbehaviour
 from .disk import Disk, File
 from .image import BARE, LEAST, Image, State, image_of
 from .operations import Link, MakeFolder, Operation, Remove, Rename, Sync, Told
 from .promise import Expectation, broken_in_the_end, broken_meanwhile
-from .scenario import DEADLINE_SECONDS, EXIT_CODES, Scenario, environment, fxd
+from .scenario import DEADLINE_SECONDS, DRAIN, EXIT_CODES, Scenario, copy_home, environment
+from .supervisor import Supervisor
 from .syscalls import Reader, strace
 
 CUTTING = (Sync, Rename, Link, Remove, MakeFolder, Told)
 """Around these a power cut may leave something else than before."""
-BUG = "Traceback"
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ class Traced:
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
         expected = self.scenario.prepare(self.before)
-        shutil.copytree(self.before, self.home, symlinks=True)
+        copy_home(self.before, self.home)
         trace, said = self.folder / "trace", self.folder / "said"
         with said.open("wb") as output:
             done = subprocess.run(
@@ -185,25 +186,30 @@ class Outcome:
     """What came of a state."""
 
     violations: list[str]
-    told: str
-    seconds: float
+    told: str = ""
+    seconds: float = 0.0
+
+    def recover(self, supervisor: Supervisor, home: Path, command: tuple[str, ...]) -> None:
+        code, told = supervisor.run(home, command)
+        self.told += f"--- fxd {' '.join(command)}: exit {code}\n{told}\n"
+        if code not in EXIT_CODES or misbehaviour(code, told):
+            self.violations.append(f"recovery: fxd {command[0]} ended with {code}")
 
 
-def restart(traced: Traced, state: State, image: Image, home: Path) -> Outcome:
+def restart(supervisor: Supervisor, traced: Traced, state: State, image: Image, home: Path) -> Outcome:
     """Start again on an image, in the folder `home`, which is made anew; check the promise before and after."""
     began = time.monotonic()
     shutil.rmtree(home, ignore_errors=True)
     image.write(home)
-    found = [f"at once: {told}" for told in broken_meanwhile(home, traced.expected)]
-    told = ""
+    outcome = Outcome([f"at once: {told}" for told in broken_meanwhile(home, traced.expected)])
     for command in traced.scenario.recovery:
-        done = fxd(home, *command)
-        told += f"--- fxd {' '.join(command)}: exit {done.returncode}\n{done.stdout}{done.stderr}\n"
-        if done.returncode not in EXIT_CODES or BUG in done.stderr:
-            found.append(f"recovery: fxd {command[0]} ended with {done.returncode}")
-    found += broken_in_the_end(home, traced.expected)
-    found += forgotten(home, traced.acknowledged(state.cut))
-    return Outcome(found, told, time.monotonic() - began)
+        outcome.recover(supervisor, home, command)
+    if let_pass(home):
+        outcome.recover(supervisor, home, DRAIN)
+    outcome.violations += broken_in_the_end(home, traced.expected)
+    outcome.violations += forgotten(home, traced.acknowledged(state.cut))
+    outcome.seconds = time.monotonic() - began
+    return outcome
 
 
 def forgotten(home: Path, acknowledged: Acknowledged) -> Iterator[str]:

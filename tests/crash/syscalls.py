@@ -34,6 +34,7 @@ def strace(trace: Path) -> list[str]:
 
 LINE = re.compile(r"(\d+) +(?:<\.\.\. \w+ resumed>)?(.*?)( <unfinished \.\.\.>)?")
 CALL = re.compile(r"(\w+)\((.*)\) += (\d+)(?:<(.*)>)?")
+RELATIVE = re.compile(r'\("[^/]')
 STRING = r'"((?:[^"\\]|\\.)*)"'
 FOLDER = r"(?:AT_FDCWD|\d+)<(.*?)>, "
 FILE = r"(\d+<.*?>)"
@@ -79,7 +80,8 @@ class Reader:
     def operations(self, trace: Path) -> Iterator[Operation]:
         """Raises NotModelled."""
         for line in whole_lines(trace):
-            if (self.home in line or self.said in line) and (call := CALL.fullmatch(line)):
+            concerns = self.home in line or self.said in line or RELATIVE.search(line)
+            if concerns and (call := CALL.fullmatch(line)):
                 name, arguments, result, opened = call.groups()
                 if name in OPENING:
                     yield from self.open(f"{result}<{opened}>", arguments)
