@@ -34,6 +34,7 @@ from fxd.store.records import Step
 CLAIMED = ".claimed"
 LOCK = ".lock"
 JOURNAL = ".journal"
+MOST_READY = 64
 UNBORN_SECONDS = 3600.0
 """A daemon needs a moment from the making of its folder to its name."""
 
@@ -120,6 +121,9 @@ class Claims:
         self.root = inbox / CLAIMED
         self.daemon_id = uuid4().hex
         self.folder = self.root / self.daemon_id
+        self.ready: list[str] = []
+        """Runs to come, whose folders are there for good."""
+        self.made = 0
         self.lock, self.lock_file = self.open_folder()
 
     def open_folder(self) -> tuple[FileLock, os.stat_result]:
@@ -129,6 +133,8 @@ class Claims:
         lock = FileLock(unborn / LOCK)
         lock.acquire(timeout=0)
         unborn.rename(self.folder)
+        sync_folder(self.root)
+        self.ready = []
         return lock, (self.folder / LOCK).stat()
 
     def hold_folder(self) -> bool:
@@ -162,13 +168,15 @@ class Claims:
         relative = candidate.path.relative_to(self.inbox)
         if lies_below_link(self.inbox, candidate.path):
             return None
-        run_id = uuid4().hex
+        run_id = self.new_run()
         claim = Claim(run_id, self.folder / run_id, relative, candidate.signature, candidate.seen_at)
         try:
             return self.move_into(claim, candidate.path)
         except OSError as error:
-            if claim.folder.is_dir():  # not where its path is too long
+            with suppress(OSError):  # it may hold the file, or its path be too long
                 claim.remove()
+            with suppress(OSError):
+                claim.folder.rmdir()
             if error.errno in UNCLAIMABLE and not self.is_everybodys_trouble(error):
                 raise Unclaimable(UNCLAIMABLE[error.errno]) from error
             raise
@@ -180,7 +188,8 @@ class Claims:
         return is_forbidden and (at_the_claims or not os.access(self.inbox, os.W_OK))
 
     def move_into(self, claim: Claim, path: Path) -> Claim | None:
-        claim.source.parent.mkdir(parents=True)
+        # For good: a file that was renamed into a folder that a power cut takes away would be nowhere.
+        make_folder(claim.source.parent)
         # Written before the rename: a claim is one once its file lies in it.
         seen = Step(claim.received_at, "seen", f"{claim.signature[0]} bytes")
         claim.note_all([seen, Step(datetime.now(UTC), "claimed")])
@@ -193,6 +202,19 @@ class Claims:
             self.give_back(claim)
             return None
         return claim
+
+    def new_run(self) -> str:
+        """The id of a run, whose folder is there for good.
+
+        A sync takes its time, so each that is needed makes twice as many as the one before.
+        """
+        if not self.ready:
+            self.made = min(2 * self.made, MOST_READY) or 1
+            self.ready = [uuid4().hex for _ in range(self.made)]
+            for run_id in self.ready:
+                (self.folder / run_id).mkdir()
+            sync_folder(self.folder)
+        return self.ready.pop()
 
     def give_back(self, claim: Claim) -> Path:
         """Put a claimed file back where it lay, under a numbered name if that place is taken now.
@@ -235,11 +257,14 @@ class Claims:
         if not self.folder.is_dir() or not self.hold_folder():
             return
         for folder in sorted(path for path in self.folder.iterdir() if path.is_dir()):
-            if folder.name not in known:
+            if folder.name not in known and folder.name not in self.ready:
                 yield from self.whole_claim(folder)
 
     def adopt(self, dead: Path) -> Iterator[Claim]:
         for folder in sorted(path for path in dead.iterdir() if path.is_dir()):
+            with suppress(OSError):  # it holds something
+                folder.rmdir()
+                continue
             ours = self.folder / folder.name
             folder.rename(ours)
             sync_folder(self.folder)
@@ -270,6 +295,9 @@ class Claims:
     def close(self) -> None:
         """Release the folder; what still lies in it is recovered by the next daemon."""
         self.lock.release()
+        for run_id in self.ready:
+            with suppress(OSError):  # the next daemon removes it
+                (self.folder / run_id).rmdir()
         if [path.name for path in self.folder.iterdir()] in ([], [LOCK]):
             (self.folder / LOCK).unlink(missing_ok=True)
             self.folder.rmdir()

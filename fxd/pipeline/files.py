@@ -105,6 +105,11 @@ def make_folder(folder: Path) -> None:
         sync_folder(created.parent)
 
 
+def nearest_folder(path: Path) -> Path:
+    """`path`, or of the folders above it the nearest one that is there."""
+    return next(folder for folder in (path, *path.parents) if folder.is_dir())
+
+
 def appear(temporary: Path, final: Path) -> None:
     """Rename a synced file to its final name, replacing what is there, for good."""
     place(temporary, final)

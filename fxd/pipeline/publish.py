@@ -22,7 +22,7 @@ from fxd.config import Settings
 from fxd.pipeline.archive import to_done, to_failed
 from fxd.pipeline.claims import Claim
 from fxd.pipeline.disks import Mount
-from fxd.pipeline.files import display, make_folder, place, place_new, sync_folders
+from fxd.pipeline.files import display, make_folder, nearest_folder, place, place_new, sync_folders
 from fxd.pipeline.finished import Finished, NameTaken, Unfinished, check_outputs, placeable
 from fxd.pipeline.job import DRY_STEM, Outcome
 from fxd.pipeline.names import Choice, Manifests, Mark, OutputNames, mark
@@ -83,6 +83,7 @@ class Publisher:
         out; the others can be released without it.
         """
         group = [finished for finished in group if finished.run is None]
+        self.keep_claims([finished.claim for finished in group])
         while group:
             self.name_outputs([finished for finished in group if not finished.names], group)
             try:
@@ -93,6 +94,11 @@ class Publisher:
                 continue
             self.record(group)
             return
+
+    def keep_claims(self, claims: Sequence[Claim]) -> None:
+        """Make it last that these files left the inbox: found there again, they would become further runs."""
+        inbox = self.settings.paths.inbox
+        sync_folders({nearest_folder(inbox / claim.relative.parent) for claim in claims if claim.has_journal})
 
     def name_outputs(self, nameless: Sequence[Finished], group: Sequence[Finished]) -> None:
         """Check what the workers made, and choose its names, for good."""
@@ -170,6 +176,7 @@ class Publisher:
 
     def record_failure(self, claim: Claim, reason: str) -> Run:
         """Record that a file cannot be processed; the original stays where it is."""
+        self.keep_claims([claim])
         run = failed_run(claim, reason, self.environment)
         self.store.record_run(run, None)
         self.remove_attempts(claim.id)

@@ -47,7 +47,7 @@ def pragma(store: Store, name: str) -> object:
 
 def test_connections_are_durable_and_checked(store: Store, database: str) -> None:
     assert pragma(store, "journal_mode") == ("wal" if database == "sqlite-wal" else "delete")
-    assert pragma(store, "synchronous") == 2
+    assert pragma(store, "synchronous") == 3
     assert pragma(store, "foreign_keys") == 1
 
 
