@@ -107,7 +107,8 @@ def make_folder(folder: Path) -> None:
 
 def nearest_folder(path: Path) -> Path:
     """`path`, or of the folders above it the nearest one that is there."""
-    return next(folder for folder in (path, *path.parents) if folder.is_dir())
+    # Not by `Path.is_dir`: it raises where a path is too long.
+    return next(folder for folder in (path, *path.parents) if os.path.isdir(folder))  # noqa: PTH112
 
 
 def appear(temporary: Path, final: Path) -> None:
