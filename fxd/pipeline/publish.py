@@ -96,9 +96,14 @@ class Publisher:
             return
 
     def keep_claims(self, claims: Sequence[Claim]) -> None:
-        """Make it last that these files left the inbox: found there again, they would become further runs."""
+        """Make it last that these files left the inbox, and claims that they were given back from before.
+
+        After a power cut a file that was found there again would become another run.
+        """
         inbox = self.settings.paths.inbox
-        sync_folders({nearest_folder(inbox / claim.relative.parent) for claim in claims if claim.has_journal})
+        claims = [claim for claim in claims if claim.has_journal]
+        folders = {nearest_folder(inbox / claim.relative.parent) for claim in claims}
+        sync_folders(folders | {nearest_folder(claim.folder.parent) for claim in claims})
 
     def name_outputs(self, nameless: Sequence[Finished], group: Sequence[Finished]) -> None:
         """Check what the workers made, and choose its names, for good."""
