@@ -12,6 +12,7 @@ help:
 	@echo "make test         run the test suite"
 	@echo "make survive      run the slow tests of what fxd has to survive, some as root only (half an hour)"
 	@echo "make crash        interrupt fxd in every call that changes a disk (hours); goes on where it was"
+	@echo "make power        cut the power of a disk at every moment (half an hour); goes on where it was"
 	@echo "make fuzz         throw 20,000 damaged sound files at the workers (ten minutes); goes on where it was"
 	@echo "make big          a sound whose results are larger than a WAV can be (some minutes, 12 GB of disk)"
 	@echo "make check        linter, formatter and type checker"
@@ -52,6 +53,10 @@ crash: $(VENV)/ready
 	tests/install-tools.sh
 	mkdir -p build
 	$(BIN)/python -m tests.crash --resume build/crash.jsonl
+
+power: $(VENV)/ready
+	tests/install-tools.sh
+	$(BIN)/python -m tests.crash.power --resume
 
 fuzz: $(VENV)/ready
 	$(BIN)/python -m tests.fuzz --count 20000

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from fxd.config import CONFIG_NAME, HOME_VARIABLE, ConfigError, Settings, default_config, load_settings
+from fxd.pipeline.files import make_folder, sync_file, sync_folders
 
 
 def find_home(given: Path | None) -> Path:
@@ -32,7 +33,7 @@ def make_home(home: Path) -> list[Path]:
     Only its owner can read the settings, which may hold a database password, and the folder of the database.
     """
     created = []
-    home.mkdir(parents=True, exist_ok=True)
+    make_folder(home)
     config = home / CONFIG_NAME
     if not config.exists():
         config.touch(mode=0o600)
@@ -41,7 +42,10 @@ def make_home(home: Path) -> list[Path]:
     paths = load_settings(home).paths
     for folder in (paths.inbox, paths.outbox, paths.models, paths.db):
         if not folder.is_dir():
-            folder.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(folder.parent)
             folder.mkdir(mode=0o700 if folder == paths.db else 0o777)
             created.append(folder)
+    # For good: what somebody drops must not go with the inbox that a power cut takes away.
+    sync_file(config)
+    sync_folders(path.parent for path in created)
     return created

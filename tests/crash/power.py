@@ -9,7 +9,6 @@ import sys
 import tempfile
 import threading
 import time
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
@@ -66,9 +65,13 @@ def cut_all(options: argparse.Namespace) -> int:
     print(f"{len(states)} states, of which {len(images)} differ", flush=True)
     progress = Progress(sum(key not in record.known for key in images))
     with tempfile.TemporaryDirectory(prefix="fxd-power-", dir=MEMORY if MEMORY.is_dir() else None) as name:
-        restart_all(traced, images, record, options.jobs, Path(name), progress)
+        try:
+            restart_all(traced, images, record, options.jobs, Path(name), progress)
+        except KeyboardInterrupt:
+            print("interrupted; go on with --resume")
+    found = [record.known[key] for key in images if key in record.known]
     print(table(traced, states, images, record))
-    return 1 if any(record.known[key]["violations"] for key in images) else 0
+    return 0 if len(found) == len(images) and not any(entry["violations"] for entry in found) else 1
 
 
 def distinct(traced: dict[str, Traced], states: Iterable[State]) -> dict[str, State]:
@@ -199,21 +202,20 @@ class Progress:
 def table(
     traced: dict[str, Traced], states: Sequence[State], images: dict[str, State], record: Record
 ) -> str:
-    """A row for each scenario: cuts, states, those that differ, violations, seconds of one job."""
-    head = f"{'scenario':<20} {'cuts':>6} {'states':>7} {'restarts':>9} {'violations':>11} {'seconds':>8}"
-    sums: dict[str, list[float]] = defaultdict(lambda: [0, 0, 0, 0, 0])
+    """A row for each scenario: cuts, states, those that differ, restarts, violations, seconds of one job."""
+    rows: dict[str, list[int]] = {}
     for name, one in traced.items():
-        found = [record.known[key] for key, state in images.items() if state.scenario == name]
+        keys = [key for key, state in images.items() if state.scenario == name]
+        found = [record.known[key] for key in keys if key in record.known]
         broken = sum(entry["violations"] != [] for entry in found)
-        seconds = sum(entry["seconds"] for entry in found)
-        of_it = [state for state in states if state.scenario == name]
-        row = [len(one.cuts), len(of_it), len(found), broken, seconds]
-        sums[name] = row
-        sums["all"] = [a + b for a, b in zip(sums["all"], row, strict=True)]
-    rows = sorted(sums.items(), key=lambda item: item[0] == "all")
-    return "\n".join(
-        [head, *(f"{n:<20} {a:>6} {b:>7} {c:>9} {d:>11} {e:>8.0f}" for n, (a, b, c, d, e) in rows)]
-    )
+        seconds = round(sum(entry["seconds"] for entry in found))
+        of_it = sum(state.scenario == name for state in states)
+        rows[name] = [len(one.cuts), of_it, len(keys), len(found), broken, seconds]
+    rows["all"] = [sum(column) for column in zip(*rows.values(), strict=True)]
+    heads = ("cuts", "states", "differ", "restarts", "violations", "seconds")
+    lines = [f"{'scenario':<20}" + "".join(f"{head:>11}" for head in heads)]
+    lines += [f"{name:<20}" + "".join(f"{number:>11}" for number in row) for name, row in rows.items()]
+    return "\n".join(lines)
 
 
 def replay(state: State, folder: Path) -> int:

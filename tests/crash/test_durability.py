@@ -59,6 +59,13 @@ with open_store(settings.database_url) as store:
     print("recorded", flush=True)
 """
 )
+INIT = """
+from pathlib import Path
+from fxd.home import make_home
+
+make_home(Path("new").absolute())
+print("made", flush=True)
+"""
 WRITE = """
 from pathlib import Path
 from fxd.pipeline.files import write_text
@@ -147,3 +154,11 @@ def test_a_file_that_was_written_whole_is_whole_and_stays(home: Path) -> None:
         note = left / "outbox" / "sub" / "note.txt"
         assert note.exists() or not told
         assert not note.exists() or note.read_text() == "new " * 2000
+
+
+def test_a_new_home_is_there_for_good(home: Path) -> None:
+    for left, told in after_power_cuts(home, INIT):
+        if told:
+            there = {path.name for path in (left / "new").iterdir()}
+            assert there == {"config.toml", "inbox", "outbox", "models", "db"}
+            assert (left / "new" / "config.toml").read_text() == (home / "config.toml").read_text()
