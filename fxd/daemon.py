@@ -20,7 +20,7 @@ from fxd.instance import Instance, Status
 from fxd.pipeline.archive import LATE_SECONDS, LateWrites
 from fxd.pipeline.claims import Claims
 from fxd.pipeline.dispatch import CUT_OFF_PATIENCE, Dispatcher
-from fxd.pipeline.files import display
+from fxd.pipeline.files import display, make_folder
 from fxd.pipeline.follower import has_spare_core
 from fxd.pipeline.inbox import OPEN_PATIENCE_SECONDS, Inbox
 from fxd.pipeline.job import Job
@@ -113,7 +113,7 @@ class Daemon:
     def start_up(self) -> None:
         paths = self.settings.paths
         for folder in (paths.inbox, paths.outbox, paths.models, self.settings.dataset):
-            folder.mkdir(parents=True, exist_ok=True)
+            make_folder(folder)
         self.store = self.closing.enter_context(open_store(self.settings.database_url))
         self.retention = Retention(self.settings, self.store)
         install_factory_model(self.settings, self.store)
@@ -194,6 +194,9 @@ class Daemon:
             return False
         if not self.inbox.candidates:
             return True
+        if not any(slot.is_ready for slot in self.slots):  # nobody could have taken them
+            self.only_waits_since = time.monotonic()
+            return False
         # A file may grow for ever; whoever drains an inbox wants to come to an end.
         patience = OPEN_PATIENCE_SECONDS + 2 * CUT_OFF_PATIENCE * self.settings.inbox.settle_seconds
         if time.monotonic() - self.only_waits_since < patience:

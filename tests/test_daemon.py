@@ -15,6 +15,8 @@ import pytest
 import soundfile
 from homes import DEADLINE_SECONDS, Home, wait_until
 
+from fxd.commands.start import start
+from fxd.config import load_settings
 from fxd.daemon import EXIT_INTERRUPTED
 
 SHORT = "loop_breakbeat.flac"
@@ -372,6 +374,16 @@ def test_a_file_named_like_a_folder_stands_in_nobodys_way(home: Home, clips: lis
     assert (home.inbox / "done" / "take1.2" / "a.flac").exists()
     assert "take2.2/a.dsp.wav" in home.outputs()
     assert home.claimed() == []
+
+
+def test_a_drain_waits_until_its_workers_can_take_anything(
+    home: Home, clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Its patience with files that nobody completes is at an end from the beginning.
+    monkeypatch.setattr("fxd.daemon.OPEN_PATIENCE_SECONDS", -1e6)
+    shutil.copy(clip, home.inbox / "riff.flac")
+    assert start(home.root, load_settings(home.root), once=True) == 0
+    assert (home.inbox / "done" / "riff.flac").exists()
 
 
 def test_a_damaged_model_is_not_the_files_fault(home: Home, clips: list[Path]) -> None:

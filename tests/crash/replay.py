@@ -84,6 +84,8 @@ class Traced:
             )
         if done.returncode not in EXIT_CODES:
             raise RuntimeError(f"{self.scenario.name} ended with {done.returncode}: {said.read_text()}")
+        if broken := broken_in_the_end(self.home, expected):
+            raise RuntimeError(f"{self.scenario.name} did not do its work: {broken}: {said.read_text()}")
         operations = list(Reader(self.home, said).operations(trace))
         trace.unlink()
         for name, facts in (("expected", expected), ("operations", operations)):
