@@ -15,7 +15,7 @@ import pytest
 import soundfile
 from homes import DEADLINE_SECONDS, Home, wait_until
 
-from fxd.commands.start import start
+from fxd.commands.start import start as start_here
 from fxd.config import load_settings
 from fxd.daemon import EXIT_INTERRUPTED
 
@@ -382,7 +382,7 @@ def test_a_drain_waits_until_its_workers_can_take_anything(
     # Its patience with files that nobody completes is at an end from the beginning.
     monkeypatch.setattr("fxd.daemon.OPEN_PATIENCE_SECONDS", -1e6)
     shutil.copy(clip, home.inbox / "riff.flac")
-    assert start(home.root, load_settings(home.root), once=True) == 0
+    assert start_here(home.root, load_settings(home.root), once=True) == 0
     assert (home.inbox / "done" / "riff.flac").exists()
 
 
