@@ -1,10 +1,11 @@
 #!/bin/sh
-# Installs what the tests need beyond PyPI, where it is missing: PostgreSQL, and strace.
+# Installs what the tests need beyond PyPI, where it is missing: PostgreSQL, strace and faketime.
 set -eu
 has_postgresql() { command -v initdb >/dev/null 2>&1 || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1; }
 missing=
 has_postgresql || missing="$missing postgresql"
 command -v strace >/dev/null 2>&1 || missing="$missing strace"
+command -v faketime >/dev/null 2>&1 || missing="$missing faketime"
 if [ -z "$missing" ]; then exit 0; fi
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
     # shellcheck disable=SC2086  # they are several packages

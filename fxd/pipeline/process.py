@@ -100,7 +100,7 @@ def process(job: Job, progress: Progress) -> Outcome:
             except OSError as error:
                 raise shortage(error, job.attempt, room_for(job, reader)) from error
     except PermissionError as error:
-        if error.filename != job.source:
+        if str(error.filename) != str(job.source):
             raise
         raise FileFault("it cannot be read (permission denied); change its mode and drop it again") from error
     except AudioError as error:

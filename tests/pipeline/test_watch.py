@@ -145,3 +145,43 @@ def test_late_writing_is_noticed_without_a_scan(
     assert (tmp_path / "riff.wav").read_bytes() == b"xmore"
     assert tmp_path / "riff.wav" in lookout.inbox.candidates
     claims.close()
+
+
+@pytest.fixture
+def short_queue() -> Iterator[None]:
+    """The kernel keeps hardly any events for whoever begins to watch now."""
+    setting = Path("/proc/sys/fs/inotify/max_queued_events")
+    before = setting.read_text() if setting.exists() else ""
+    try:
+        setting.write_text("64")
+    except OSError as error:
+        pytest.skip(
+            f"needs the right to change fs.inotify.max_queued_events: run the tests as root ({error})"
+        )
+    yield
+    setting.write_text(before)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("short_queue")
+def test_of_ten_thousand_files_moved_in_at_once_none_is_missed_though_the_kernel_drops_their_events(
+    make_lookout: MakeLookout, tmp_path: Path
+) -> None:
+    lookout = make_lookout()
+    outside = tmp_path.with_name("outside")
+    outside.mkdir()
+    for number in range(10_000):
+        (outside / f"{number}.wav").write_bytes(b"x")
+    (tmp_path / "sub").mkdir()
+    look_until_seen(lookout)
+    for path in list(outside.iterdir()):
+        path.rename(tmp_path / "sub" / path.name if path.stem.endswith("7") else tmp_path / path.name)
+    assert lookout.hints.files.qsize() < 10_000, "the queue of the kernel was long enough: nothing is tested"
+
+    def all_are_seen() -> bool:
+        lookout.look()
+        return len(lookout.inbox.candidates) == 10_000
+
+    wait_until(all_are_seen, "all are seen")
+    (tmp_path / "later.wav").write_bytes(b"x")
+    look_until_seen(lookout, "later.wav")
