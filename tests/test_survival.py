@@ -4,7 +4,6 @@ They take their time: `make survive` runs them. Those that mount a file system o
 need root.
 """
 
-import json
 import os
 import shutil
 import signal
