@@ -29,7 +29,7 @@ from fxd.pipeline.names import Choice, Manifests, Mark, OutputNames, mark
 from fxd.pipeline.story import done_run, failed_run
 from fxd.store.records import Environment, Example, Run, Step
 from fxd.store.store import Store
-from fxd.training.dataset import dry_path, subset_of
+from fxd.training.dataset import dataset_lock, dry_path, subset_of
 
 ATTEMPTS = ".attempts"
 STRAY_SECONDS = 86_400.0
@@ -87,12 +87,13 @@ class Publisher:
         while group:
             self.name_outputs([finished for finished in group if not finished.names], group)
             try:
-                self.show_outputs(group)
+                with dataset_lock(self.settings.dataset):
+                    self.show_outputs(group)
+                    self.record(group)
             except NameTaken as taken:
                 self.names.take_back(taken.finished.claim.id)
                 taken.finished.names = {}
                 continue
-            self.record(group)
             return
 
     def keep_claims(self, claims: Sequence[Claim]) -> None:

@@ -4,9 +4,11 @@ Only the dry sound is kept. The wet one is rendered from it when it is needed (`
 saturator settings of that day, so that a change of `[saturator]` leaves nothing behind that is out of date.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
+from filelock import FileLock
 from loguru import logger
 
 from fxd.pipeline.files import sync_folders
@@ -15,6 +17,9 @@ from fxd.store.store import Store
 from fxd.training.kinds import most_redundant_first
 
 VALIDATION_ONE_IN = 5
+LOCK_NAME = "dataset.lock"
+"""Beside the folder."""
+LOCK_SECONDS = 10.0
 
 
 def dry_path(dataset: Path, content_sha256: str, suffix: str) -> Path:
@@ -75,9 +80,20 @@ def trim_dataset(store: Store, dataset: Path, max_gb: float) -> list[Example]:
 
 
 def remove(store: Store, dataset: Path, removed: Sequence[Example]) -> None:
-    # The files first: after a crash in between, the records still count, and the next trim finishes the work.
     paths = [dataset / example.path for example in removed]
-    for path in paths:
-        path.unlink(missing_ok=True)
-    sync_folders({path.parent for path in paths if path.parent.exists()})
-    store.remove_examples([example.content_sha256 for example in removed])
+    with dataset_lock(dataset):
+        # The files first: after a crash in between, the records still count, and the next trim finishes the work.
+        for path in paths:
+            path.unlink(missing_ok=True)
+        sync_folders({path.parent for path in paths if path.parent.exists()})
+        store.remove_examples([example.content_sha256 for example in removed])
+
+
+@contextmanager
+def dataset_lock(dataset: Path) -> Iterator[None]:
+    """Keep others from changing the set while the block runs, so that what it finds there it can record.
+
+    Raises OSError where somebody else keeps it for long. The system lifts it from a process that dies.
+    """
+    with FileLock(dataset.with_name(LOCK_NAME), timeout=LOCK_SECONDS):
+        yield

@@ -28,7 +28,16 @@ ENGINES = {"dsp", "tcn"}
 DATABASE = "fxd.sqlite3"
 DATABASE_PARTS = ("-journal", "-wal", "-shm")
 PARTS = {DATABASE + suffix for suffix in DATABASE_PARTS}
-LASTING = {DATABASE, "fxd.log", "fxd.lock", "factory.lock", "training.lock", "training.json", "dataset"}
+LASTING = {
+    DATABASE,
+    "fxd.log",
+    "fxd.lock",
+    "factory.lock",
+    "dataset.lock",
+    "training.lock",
+    "training.json",
+    "dataset",
+}
 """What may lie in `db` while nobody works; `status.json` is a daemon's, `training` a retraining's."""
 
 

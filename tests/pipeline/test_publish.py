@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from hashlib import sha256
 from itertools import count
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -23,6 +24,7 @@ from fxd.store.database import connect
 from fxd.store.errors import StoreUnavailable
 from fxd.store.records import Example, Run, Step
 from fxd.store.store import Store, open_store
+from fxd.training.dataset import trim_dataset
 
 CONTENTS = {"riff.flac": b"one", "riff.wav": b"two", "sub/riff.wav": b"three", "same.wav": b"one"}
 """Two of one stem, which must not share their outputs, and two of one content."""
@@ -211,3 +213,50 @@ def test_outputs_that_are_lost_with_their_attempt_before_they_are_recorded_are_m
         publisher.release([finish(publisher, finished.claim)])
         claims.close()
     assert visible(root / "outbox").keys() == {"riff.dsp.wav", "riff.tcn.wav", "same.dsp.wav"}
+
+
+@pytest.mark.parametrize(("is_old", "waits"), [(True, False), (False, False), (True, True)])
+def test_what_a_killed_command_published_and_never_recorded_is_taken_back_after_a_day(
+    root: Path, monkeypatch: pytest.MonkeyPatch, is_old: bool, waits: bool
+) -> None:
+    with open_store(load_settings(root).database_url) as store:
+        claims = Claims(root / "inbox")
+        publisher = make_publisher(root, store)
+        finished = finish(publisher, take(claims, root / "inbox" / "riff.wav"))
+        show_but_not_record(publisher, finished, monkeypatch)
+        assert len(visible(root / "outbox")) == 3
+        for path in (root / "outbox" / ".attempts").iterdir():
+            if is_old:
+                os.utime(path, (0, 0))
+        make_publisher(root, store).remove_strays({finished.claim.id} if waits else set())
+        claims.close()
+    names = {"riff.dsp.wav", "riff.tcn.wav", "same.dsp.wav"}
+    assert visible(root / "outbox").keys() == ({"same.dsp.wav"} if is_old and not waits else names)
+    left = [path.name.split(".")[0] for path in (root / "outbox" / ".attempts").iterdir()]
+    assert ("names" in left) == (waits or not is_old)
+
+
+def test_a_sound_that_is_just_being_added_again_is_not_trimmed_away_from_its_record(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with open_store(load_settings(root).database_url) as store:
+        claims = Claims(root / "inbox")
+        publisher = make_publisher(root, store)
+        publisher.release([finish(publisher, take(claims, root / "inbox" / "riff.flac"))])
+        dataset = publisher.settings.dataset
+        trim = Thread(target=trim_dataset, args=(store, dataset, 0.0))
+        record = store.record_runs
+
+        def trim_first(entries: Sequence[tuple[Run, Example | None]]) -> list[str]:
+            trim.start()
+            trim.join(1.0)
+            return record(entries)
+
+        assert [example.subset for example in store.examples()] == ["training"]
+        with monkeypatch.context() as patch:
+            patch.setattr(store, "record_runs", trim_first)
+            publisher.release([finish(publisher, take(claims, root / "inbox" / "same.wav"))])
+        trim.join()
+        claims.close()
+        files = {str(path.relative_to(dataset)) for path in dataset.rglob("*") if path.is_file()}
+        assert files == {example.path for example in store.examples()}
