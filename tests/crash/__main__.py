@@ -49,8 +49,8 @@ def arguments() -> argparse.Namespace:
 
 
 def explore_all(options: argparse.Namespace, folder: Path) -> int:
-    ready = {name: prepared(name, folder) for name in options.scenario or ALL}
     with Supervisor(folder / "supervisor") as supervisor:
+        ready = {name: prepared(supervisor, name, folder) for name in options.scenario or ALL}
         targets = [
             target
             for one in ready.values()
@@ -114,7 +114,7 @@ def replay(point: Point, folder: Path) -> int:
     """One point, verbosely; its home stays."""
     kept = Path(tempfile.mkdtemp(prefix="fxd-crash-replay-"))
     with Supervisor(folder / "supervisor") as supervisor:
-        outcome = attempt(supervisor, prepared(point.scenario, folder), point, kept)
+        outcome = attempt(supervisor, prepared(supervisor, point.scenario, folder), point, kept)
     print(outcome.told)
     print(f"hit: {outcome.hit}")
     print("\n".join(outcome.violations) or "the promise was kept")

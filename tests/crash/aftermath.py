@@ -15,18 +15,22 @@ NEVER = 65_535
 """No call is made so often, and strace counts no further."""
 
 
-def home_killed_at(is_there: Callable[[Call], bool], home: Path) -> Expectation:
+def home_killed_at(
+    is_there: Callable[[Call], bool], home: Path, supervisor: Supervisor | None = None
+) -> Expectation:
     """A home with files whose daemon was killed in the first call of which `is_there` holds."""
-    expected = home_with_files(home)
+    if supervisor is None:
+        with Supervisor(home.with_name(f"{home.name}.supervisor")) as own:
+            return home_killed_at(is_there, home, own)
+    expected = home_with_files(home, supervisor)
     folder = home.with_name(f"{home.name}.killed")
-    with Supervisor(folder.with_name(f"{folder.name}.supervisor")) as supervisor:
 
-        def run(point: Point) -> None:
-            interrupted(supervisor, SCENARIOS["drop"], home, point, folder)
+    def run(point: Point) -> None:
+        interrupted(supervisor, SCENARIOS["drop"], home, point, folder)
 
-        run(Point("drop", "main", ALL_DIE, "rename", NEVER))
-        call = next(call for call in calls_in(folder / TRACE, folder / "home") if is_there(call))
-        run(Point("drop", "main", ALL_DIE, call.name, call.count))
+    run(Point("drop", "main", ALL_DIE, "rename", NEVER))
+    call = next(call for call in calls_in(folder / TRACE, folder / "home") if is_there(call))
+    run(Point("drop", "main", ALL_DIE, call.name, call.count))
     shutil.rmtree(home)
     (folder / "home").rename(home)
     shutil.rmtree(folder)

@@ -50,10 +50,10 @@ def source_hash() -> str:
     return digest.hexdigest()[:16]
 
 
-def prepared(name: str, folder: Path) -> Prepared:
+def prepared(supervisor: Supervisor, name: str, folder: Path) -> Prepared:
     scenario = ALL[name]
     home = folder / name
-    return Prepared(scenario, home, scenario.prepare(home))
+    return Prepared(scenario, home, scenario.prepare(home, supervisor))
 
 
 def targets_of(supervisor: Supervisor, ready: Prepared, role: Role, folder: Path) -> Iterator[Target]:

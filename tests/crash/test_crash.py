@@ -32,10 +32,10 @@ def supervisor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Supervisor]
 
 
 @pytest.fixture(scope="module")
-def ready(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
+def ready(supervisor: Supervisor, tmp_path_factory: pytest.TempPathFactory) -> Prepared:
     """Files in an inbox, which nobody has touched yet."""
     home = tmp_path_factory.mktemp("drop") / "home"
-    return Prepared(SCENARIOS["drop"], home, SCENARIOS["drop"].prepare(home))
+    return Prepared(SCENARIOS["drop"], home, SCENARIOS["drop"].prepare(home, supervisor))
 
 
 @pytest.fixture(scope="module")
