@@ -138,6 +138,7 @@ def test_a_writer_that_is_the_same_after_a_crash_leaves_nothing(
 ) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(Path, "unlink", lambda *_, **__: None)  # a crash removes nothing
+        patch.setattr(files.os, "getpid", lambda: 1)
         with pytest.raises(RuntimeError), whole_file(tmp_path / "a.txt", writer="run") as temporary:
             temporary.write_text("half")
             raise RuntimeError
