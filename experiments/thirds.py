@@ -95,6 +95,7 @@ def main() -> None:
         if elsewhere:
             print(f"third {third}, elsewhere: {summary(judge(trained.model, elsewhere))}", flush=True)
         if options.into:
+            options.into.mkdir(parents=True, exist_ok=True)
             save_weights(options.into / f"{options.preset}-{third}.safetensors", trained.model)
     for name, esr_db in sorted(scores.items()):
         print(f"{name:<20} {esr_db:6.1f} dB")

@@ -29,7 +29,20 @@ GRAIN = 16
 
 @njit(cache=True, nogil=True)
 def take_turned_step(  # type: ignore[no-untyped-def]
-    parameter, gradient, mean, square, left, right, left_basis, right_basis, beta1, beta2, eps, rate, refresh
+    parameter,
+    gradient,
+    mean,
+    square,
+    left,
+    right,
+    left_basis,
+    right_basis,
+    beta1,
+    beta2,
+    eps,
+    rate,
+    kept,
+    refresh,
 ):
     """Change the parameter and its state in place: all are float32 [count, rows, columns], as `Soap` has them.
 
@@ -49,7 +62,7 @@ def take_turned_step(  # type: ignore[no-untyped-def]
         for i in range(rows):
             for j in range(columns):
                 square[m, i, j] = beta2 * square[m, i, j] + (1 - beta2) * turned[i, j] * turned[i, j]
-        follow(parameter[m], mean[m], square[m], q_left, q_right, half, turned, eps, rate)
+        follow(parameter[m], mean[m], square[m], q_left, q_right, half, turned, eps, rate, kept)
         product(half, g_turned, g_turned, columns, rows, rows)
         approach(left[m], half, 1 - beta2)
         product(half, g, g, rows, columns, columns)
@@ -62,7 +75,9 @@ def take_turned_step(  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def follow(parameter, mean, square, q_left, q_right, half, turned, eps, rate):  # type: ignore[no-untyped-def]
+def follow(  # type: ignore[no-untyped-def]
+    parameter, mean, square, q_left, q_right, half, turned, eps, rate, kept
+):
     """Move one matrix against its mean gradient; what is handed in as scratch is spoilt."""
     rows, columns = parameter.shape
     copy(turned, mean)
@@ -77,7 +92,7 @@ def follow(parameter, mean, square, q_left, q_right, half, turned, eps, rate):  
     product(turned, half, q_right, columns, rows, columns)
     for i in range(rows):
         for j in range(columns):
-            parameter[i, j] -= rate * turned[i, j]
+            parameter[i, j] = kept * parameter[i, j] - rate * turned[i, j]
 
 
 @njit(cache=True, nogil=True)

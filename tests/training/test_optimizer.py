@@ -61,13 +61,27 @@ def test_matrices_of_a_stack_do_not_know_of_each_other() -> None:
 
 def test_a_matrix_without_gradient_stays_as_it_is() -> None:
     weight = nn.Parameter(torch.ones(2, 3, 4))
-    optimizer = Soap([weight], lr=0.1)
+    optimizer = Soap([weight], lr=0.1, decay=0.0)
     for _ in range(20):
         optimizer.zero_grad()
         (weight[0] ** 2).sum().backward()
         optimizer.step()
     assert torch.equal(weight.data[1], torch.ones(3, 4))
     assert torch.all(weight.data[0] < 1)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])  # compiled, and by PyTorch
+def test_weights_that_only_noise_drives_do_not_wander_off(dtype: torch.dtype) -> None:
+    rng = np.random.default_rng(0)
+    weights = {decay: nn.Parameter(torch.zeros(1, 4, 4, dtype=dtype)) for decay in (0.0, 0.1)}
+    for decay, weight in weights.items():
+        optimizer = Soap([weight], lr=0.05, decay=decay)
+        for _ in range(3_000):
+            weight.grad = torch.from_numpy(rng.normal(size=(1, 4, 4))).to(dtype)
+            optimizer.step()
+    far = {decay: float(weight.detach().square().mean().sqrt()) for decay, weight in weights.items()}
+    assert far[0.0] > 1.5
+    assert far[0.1] < 1.0  # sqrt(0.05 / (2 x 0.1)) = 0.5
 
 
 @pytest.mark.parametrize("shape", [(3, 8, 26), (2, 16, 50), (1, 1, 9), (2, 5, 1)])
