@@ -18,7 +18,7 @@ help:
 	@echo "make check        linter, formatter and type checker"
 	@echo "make bench-table  measure the engines, and put the tables into README.md (two minutes)"
 	@echo "make load         ten thousand files at once, and a log of a million runs (a quarter of an hour)"
-	@echo "make factory      train the models that ship with fxd anew (three and a half hours)"
+	@echo "make factory      train the models that ship with fxd anew (two and a quarter hours)"
 	@echo "make clean        remove .venv and caches; inbox, outbox, models and db stay"
 
 $(VENV)/ready: pyproject.toml constraints.txt

@@ -31,8 +31,8 @@ from fxd.training.retrain import retrain
 from fxd.training.trainer import Progress
 
 CLIPS = Path(__file__).parents[2] / "tests" / "audio"
-MINUTES: Mapping[Preset, float] = {"compact": 30, "standard": 90, "lite": 40, "feather": 20, "nano": 15}
-"""Of training, for each preset: as long as it still gets better by more than a decibel for the doubled time."""
+MINUTES: Mapping[Preset, float] = {"compact": 12, "standard": 90, "lite": 10, "feather": 10, "nano": 10}
+"""Of training on one core, for each preset. Ten is what a retraining takes unless told otherwise."""
 
 
 class FactoryFailed(Exception):
