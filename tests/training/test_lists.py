@@ -4,6 +4,8 @@ import json
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -29,7 +31,7 @@ def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("narrow")
 def test_a_narrow_terminal_shows_retrainings_whole(
-    settings: Settings, store: Store, capsys: pytest.CaptureFixture[str]
+    settings: Settings, store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     store.begin_training(Training("one", NOON, "schedule", "running"))
     points = [CurvePoint(step, step / 100, -20.0, -30.0 - step / 1000) for step in range(0, 60_000, 1000)]
@@ -73,13 +75,13 @@ def test_a_narrow_terminal_shows_the_whole_id_of_a_model(
 
 
 def test_a_retraining_that_never_came_to_its_end_is_not_told_as_running(
-    settings: Settings, store: Store, capsys: pytest.CaptureFixture[str]
+    settings: Settings, store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     store.begin_training(Training("one", NOON, "schedule", "running"))
     list_trainings(settings, as_json=True)
     (listed,) = json.loads(capsys.readouterr().out)
     assert (listed["started_at"], listed["finished_at"]) == (NOON.isoformat(), None)
-    for tell in (tell_when, status, list_trainings):
+    for tell in (tell_when, partial(status, tmp_path), list_trainings):
         tell(settings, as_json=False)
         assert "cut off; the next one goes on with it" in capsys.readouterr().out
         with training_lock(settings.paths.db):
