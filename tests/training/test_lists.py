@@ -31,7 +31,7 @@ def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("narrow")
 def test_a_narrow_terminal_shows_retrainings_whole(
-    settings: Settings, store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    settings: Settings, store: Store, capsys: pytest.CaptureFixture[str]
 ) -> None:
     store.begin_training(Training("one", NOON, "schedule", "running"))
     points = [CurvePoint(step, step / 100, -20.0, -30.0 - step / 1000) for step in range(0, 60_000, 1000)]
