@@ -282,7 +282,7 @@ def test_a_file_whose_rate_an_engine_cannot_work_at_is_named(sound: Array) -> No
     assert bare["unsupported"] == ["phone.wav"]
 
 
-def test_the_models_that_ship_are_measured_by_default(settings: Settings, store: Store) -> None:
+def test_two_of_the_models_that_ship_are_measured_by_default(settings: Settings, store: Store) -> None:
     subjects = choose_subjects(settings, store, [], [])
     assert {subject.preset for subject in subjects} == {"compact", "standard"}
     assert all(subject.origin == "factory" and not subject.serves for subject in subjects)
@@ -290,15 +290,16 @@ def test_the_models_that_ship_are_measured_by_default(settings: Settings, store:
 
 
 def test_a_preset_without_a_model_has_random_weights_always_the_same(
-    settings: Settings, store: Store
+    settings: Settings, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    (compact,) = choose_subjects(settings, store, ["compact"], [])
+    assert compact.origin == "factory"
+    monkeypatch.setattr("fxd.insight.bench.subjects.FACTORY", tmp_path)
     (lite,) = choose_subjects(settings, store, ["lite"], [])
     (again,) = choose_subjects(settings, store, ["lite"], [])
     assert lite.origin == "random"
     assert lite.network.architecture == PRESETS["lite"]
     assert all((again.network.weights[name] == tensor).all() for name, tensor in lite.network.weights.items())
-    (compact,) = choose_subjects(settings, store, ["compact"], [])
-    assert compact.origin == "factory"
 
 
 def test_unknown_presets_and_models_are_refused(settings: Settings, store: Store) -> None:

@@ -1,4 +1,4 @@
-"""The networks that are measured: by default the model that serves and the models that ship with fxd."""
+"""The networks that are measured: by default the model that serves, and two of those that ship with fxd."""
 
 import tempfile
 from collections.abc import Sequence
@@ -21,6 +21,8 @@ from fxd.training.models import (
     weights_path,
 )
 
+USUAL = ("compact", "standard")
+"""Presets that are measured unless told otherwise: where a home begins, and what NAM trains most."""
 SEED = 0
 """Of the random weights of a preset that has no trained model."""
 
@@ -56,11 +58,18 @@ def choose_subjects(
 
 
 def default_subjects(settings: Settings, store: Store) -> list[Subject]:
-    """The model that serves, and those that ship with fxd."""
+    """The model that serves, and the usual ones of those that ship with fxd."""
+    usual = (model for model in shipped() if model.preset in USUAL)
+    return unique([*serving(settings, store), *usual])
+
+
+def serving(settings: Settings, store: Store) -> list[Subject]:
     champion = store.champion()
-    serving = [model_of_home(settings, store, champion.id)] if champion else []
-    shipped = [model_in(path.parent) for path in sorted(FACTORY.glob(f"*/{CARD_NAME}"))]
-    return unique([*serving, *shipped])
+    return [model_of_home(settings, store, champion.id)] if champion else []
+
+
+def shipped() -> list[Subject]:
+    return [model_in(path.parent) for path in sorted(FACTORY.glob(f"*/{CARD_NAME}"))]
 
 
 def subject_of_preset(settings: Settings, store: Store, preset: str) -> Subject:
@@ -68,7 +77,7 @@ def subject_of_preset(settings: Settings, store: Store, preset: str) -> Subject:
     if preset not in PRESETS:
         names = ", ".join(get_args(Preset))
         raise ConfigError(f"--preset {preset}: there is no such preset; there are {names}")
-    at_hand = (subject for subject in default_subjects(settings, store) if subject.preset == preset)
+    at_hand = (subject for subject in (*serving(settings, store), *shipped()) if subject.preset == preset)
     return next(at_hand, None) or untrained(preset, settings.saturator)
 
 
