@@ -3,7 +3,6 @@
 import argparse
 import sys
 import tempfile
-import time
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,11 +10,11 @@ from pathlib import Path
 from .aftermath import ALL
 from .attempt import Outcome, Point, attempt
 from .explorer import Record, Target, chosen, explore, prepared, targets_of
+from .progress import Progress
 from .supervisor import Supervisor
 from .trace import check_strace
 
 PYTHON = "python -m tests.crash"
-LINE_SECONDS = 10.0
 
 
 def main() -> int:
@@ -62,33 +61,14 @@ def explore_all(options: argparse.Namespace, folder: Path) -> int:
     if options.sample:
         targets = chosen(targets, options.sample, options.seed)
     record = Record(options.resume)
-    show = Progress(sum(target.key not in record.known for target in targets))
+    progress = Progress(sum(target.key not in record.known for target in targets))
+
+    def show(target: Target, outcome: Outcome) -> None:
+        progress.tell(f"{target.site}\n    {PYTHON} --replay {outcome.point}", outcome.violations)
+
     explore(ready, targets, record, options.jobs, show)
     print(table(targets, record))
     return 1 if any(record.known[target.key]["violations"] for target in targets) else 0
-
-
-class Progress:
-    """A line now and then: how far, how many violations, the expected end; every violation at once."""
-
-    def __init__(self, total: int) -> None:
-        self.total = total
-        self.done = self.broken = 0
-        self.began = time.monotonic()
-        self.next_line = self.began + LINE_SECONDS
-
-    def __call__(self, target: Target, outcome: Outcome) -> None:
-        self.done += 1
-        if outcome.violations:
-            self.broken += 1
-            print(f"{target.site}\n    {PYTHON} --replay {outcome.point}")
-            print("".join(f"    {line}\n" for line in outcome.violations), end="", flush=True)
-        now = time.monotonic()
-        if now >= self.next_line or self.done == self.total:
-            self.next_line = now + LINE_SECONDS
-            left = (now - self.began) / self.done * (self.total - self.done)
-            end = time.strftime("%H:%M", time.localtime(time.time() + left))
-            print(f"{self.done} of {self.total}, {self.broken} violations, ends at {end}", flush=True)
 
 
 def table(targets: Sequence[Target], record: Record) -> str:

@@ -8,7 +8,6 @@ import shutil
 import sys
 import tempfile
 import threading
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
@@ -19,12 +18,12 @@ from typing import Any
 
 from .aftermath import ALL
 from .image import Image, State
+from .progress import Progress
 from .replay import Outcome, Traced, restart
 from .scenario import ROOT
 from .supervisor import Supervisor
 
 PYTHON = "python -m tests.crash.power"
-LINE_SECONDS = 10.0
 MEMORY = Path("/dev/shm")
 """A restart there waits for no disk."""
 
@@ -64,9 +63,13 @@ def cut_all(options: argparse.Namespace) -> int:
     images = distinct(traced, states)
     print(f"{len(states)} states, of which {len(images)} differ", flush=True)
     progress = Progress(sum(key not in record.known for key in images))
+
+    def show(state: State, outcome: Outcome) -> None:
+        progress.tell(f"{PYTHON} --replay {state}", outcome.violations)
+
     with tempfile.TemporaryDirectory(prefix="fxd-power-", dir=MEMORY if MEMORY.is_dir() else None) as name:
         try:
-            restart_all(traced, images, record, options.jobs, Path(name), progress)
+            restart_all(traced, images, record, options.jobs, Path(name), show)
         except KeyboardInterrupt:
             print("interrupted; go on with --resume")
     found = [record.known[key] for key in images if key in record.known]
@@ -172,31 +175,6 @@ def in_rounds(
             states = [s for s in unknown if s.scenario == name and max(0, s.draw) == draw]
             for state, image in one.images(states):
                 yield unknown[state], state, image
-
-
-class Progress:
-    """A line now and then: how far, how many violations, the expected end; every violation at once."""
-
-    def __init__(self, total: int) -> None:
-        self.total = total
-        self.done = self.broken = 0
-        self.began = time.monotonic()
-        self.next_line = self.began + LINE_SECONDS
-        self.lock = threading.Lock()
-
-    def __call__(self, state: State, outcome: Outcome) -> None:
-        with self.lock:
-            self.done += 1
-            if outcome.violations:
-                self.broken += 1
-                print(f"{PYTHON} --replay {state}")
-                print("".join(f"    {line}\n" for line in outcome.violations), end="", flush=True)
-            now = time.monotonic()
-            if now >= self.next_line or self.done == self.total:
-                self.next_line = now + LINE_SECONDS
-                left = (now - self.began) / self.done * (self.total - self.done)
-                end = time.strftime("%H:%M", time.localtime(time.time() + left))
-                print(f"{self.done} of {self.total}, {self.broken} violations, ends at {end}", flush=True)
 
 
 def table(
