@@ -18,6 +18,7 @@ COST = (
     "clipped_frames",
     "loudness_lufs",
 )
+TIMING = frozenset(("engine_seconds", "cpu_seconds", "rtf", "x_realtime"))
 QUALITY = ("esr", "esr_db", "mae", "si_sdr_db", "mrstft")
 MEASURES: dict[EngineName, tuple[str, ...]] = {"dsp": COST, "tcn": COST + QUALITY}
 """What is known of every engine; quality is measured against the dsp, so the dsp has none."""
@@ -58,21 +59,39 @@ def stats_json(runs: Sequence[Run]) -> dict[str, Any]:
 
 
 def summaries(runs: Sequence[Run]) -> dict[EngineName, dict[str, Summary]]:
-    """Every measure of every engine over the runs that were done; with n = 0 where it has no value."""
-    described: dict[EngineName, list[dict[str, Any]]] = {engine: [] for engine in MEASURES}
-    for run in runs:
-        if run.state == "done":
-            for result in run.results:
-                described[result.engine].append(result_json(result, run.seconds))
+    """Every measure of every engine over the runs that were done; with n = 0 where it has no value.
+
+    What a cold worker took is left out of the timing, unless there is nothing else.
+    """
+    done = [run for run in runs if run.state == "done"]
+    every, warm = described(done), described(warmed(done))
     return {
         engine: {
             measure: summarise(
-                [values[measure] for values in described[engine] if values[measure] is not None]
+                [
+                    values[measure]
+                    for values in (warm if measure in TIMING else every)[engine]
+                    if values[measure] is not None
+                ]
             )
             for measure in measures
         }
         for engine, measures in MEASURES.items()
     }
+
+
+def warmed(runs: Sequence[Run]) -> Sequence[Run]:
+    """Those of `runs` whose timing counts: not those of a cold worker, unless there are no others."""
+    return [run for run in runs if not run.warm_up] or runs
+
+
+def described(runs: Sequence[Run]) -> dict[EngineName, list[dict[str, Any]]]:
+    """The results of each engine in `runs`."""
+    found: dict[EngineName, list[dict[str, Any]]] = {engine: [] for engine in MEASURES}
+    for run in runs:
+        for result in run.results:
+            found[result.engine].append(result_json(result, run.seconds))
+    return found
 
 
 def run_json(run: Run) -> dict[str, Any]:
@@ -92,6 +111,7 @@ def run_json(run: Run) -> dict[str, Any]:
         "bytes": run.bytes,
         "queue_seconds": number(run.queue_seconds),
         "total_seconds": number(run.total_seconds),
+        "warm_up": run.warm_up,
         "environment": asdict(run.environment),
         "results": {result.engine: result_json(result, run.seconds) for result in run.results},
     }

@@ -40,6 +40,8 @@ class Outcome:
     dry_suffix: str
     settings_hash: str
     results: tuple[Result, ...]
+    warm_up: bool = False
+    """Whether the worker had not used these engines before."""
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,7 @@ def done_run(claim: Claim, outcome: Outcome, names: Mapping[str, str], environme
         results=tuple(replace(one, output=names[one.engine]) for one in outcome.results),
         steps=(*claim.steps, Step(now, "recorded")),
         content_sha256=outcome.content_sha256,
+        warm_up=outcome.warm_up,
     )
 
 

@@ -16,7 +16,7 @@ import traceback
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
@@ -238,13 +238,18 @@ def serve(connection: Connection, saturator: SaturatorSettings, model: Path) -> 
         load_engines(saturator, model)
     shut_out_decoders()
     connection.send(Ready())
+    warm_with = None
     while True:
         try:
             job = connection.recv()
         except EOFError:
             return
         connection.send(Begun(datetime.now(UTC)))
-        connection.send(attempt(job, Reporter(connection)))
+        ending, engines = attempt(job, Reporter(connection)), (job.saturator, job.model)
+        if isinstance(ending, Done):
+            ending = Done(replace(ending.outcome, warm_up=engines != warm_with))
+            warm_with = engines
+        connection.send(ending)
 
 
 def shut_out_decoders() -> None:

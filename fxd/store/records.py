@@ -116,6 +116,9 @@ class Run:
     steps: tuple[Step, ...] = ()
     content_sha256: str | None = None
     """Of the decoded sound, as in `Example`; None where it failed, or where an older fxd recorded it."""
+    warm_up: bool = False
+    """Whether its worker's caches were cold: the first file of a worker, or with another model or saturator.
+    What it took says little of the others."""
 
     @property
     def seconds(self) -> float:
@@ -198,6 +201,33 @@ class CurvePoint:
     """Error energy over target energy of all batches since the point before; nan where there was none."""
     validation_esr_db: float
     """nan where there is nothing to validate with."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """A moment from which on a measure was another."""
+
+    series: str
+    """Which one, as `fxd.insight.findings` names it: `tcn esr_db`, `dsp x_realtime on studio`."""
+    run_id: str
+    """The first run of the new level."""
+    at: datetime
+    """When that run finished."""
+    before: float
+    after: float
+    """The medians on either side, up to the changes next to it."""
+    low: float
+    high: float
+    """95 % interval of `after` - `before`."""
+    chance: float
+    """p-value: how likely a series without any change would look like this."""
+    found_at: datetime
+    id: int = 0
+    """What `fxd stats --accept` takes; given by the store."""
+    accepted_at: datetime | None = None
+    """When somebody said that it was to be expected."""
+    note: str = ""
+    """What they said."""
 
 
 @dataclass(frozen=True)

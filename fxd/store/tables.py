@@ -9,6 +9,7 @@ models 1 --- n promotions                          the newest promotion names th
        1 --- n trainings                           a training may end without a model
 trainings 1 --- n curve_points                     a point for each validation of a training
 environments 1 --- n benches                       a benchmark is one document
+runs 1 --- n changes                               the run with which a measure became another
 """
 
 from typing import Any, get_args
@@ -23,6 +24,7 @@ from sqlalchemy import (
     MetaData,
     Table,
     UniqueConstraint,
+    false,
 )
 
 from fxd.store.columns import AnyText, Count, Document, Measure, UtcTime
@@ -80,6 +82,7 @@ runs = Table(
     Column("total_seconds", Measure),
     Column("environment_id", ForeignKey("environments.id"), nullable=False),
     Column("content_sha256", AnyText),
+    Column("warm_up", Boolean, nullable=False, server_default=false()),
     one_of("state", RunState),
     Index(None, "finished_at", "id"),  # newest first
 )
@@ -222,4 +225,22 @@ benches = Table(
     Column("settings_hash", AnyText, nullable=False),
     Column("fxd", AnyText, nullable=False),
     Column("document", Document, nullable=False),
+)
+
+changes = Table(
+    "changes",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("series", AnyText, nullable=False),
+    Column("run_id", ForeignKey("runs.id"), nullable=False),
+    Column("at", UtcTime, nullable=False),
+    Column("before", Measure),
+    Column("after", Measure),
+    Column("low", Measure),
+    Column("high", Measure),
+    Column("chance", Measure),
+    Column("found_at", UtcTime, nullable=False),
+    Column("accepted_at", UtcTime),
+    Column("note", AnyText, nullable=False),
+    sqlite_autoincrement=True,
 )

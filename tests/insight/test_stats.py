@@ -48,6 +48,7 @@ def test_a_run_is_told_as_the_contract_says(make_run: MakeRun) -> None:
         "bytes": 882_044,
         "queue_seconds": 0.5,
         "total_seconds": 1.5,
+        "warm_up": False,
         "environment": {
             "host": "studio",
             "cpu": "Zen 4",
@@ -205,6 +206,17 @@ def test_a_summary_says_where_the_values_lie(make_run: MakeRun, make_result: Mak
     assert summary.std == pytest.approx(math.sqrt(2.5))
     assert summary.p95 == pytest.approx(4.8)
     assert summary.p99 == pytest.approx(4.96)
+
+
+def test_what_a_cold_worker_took_is_left_out_of_the_timing_unless_there_is_nothing_else(
+    make_run: MakeRun, make_result: MakeResult
+) -> None:
+    cold = make_run(results=(make_result("dsp", engine_seconds=1.0), make_result("tcn")), warm_up=True)
+    both = summaries([cold, make_run(), make_run()])
+    assert (both["dsp"]["engine_seconds"].n, both["dsp"]["engine_seconds"].max) == (2, 0.25)
+    assert (both["tcn"]["x_realtime"].n, both["tcn"]["esr_db"].n, both["dsp"]["peak_dbfs"].n) == (2, 3, 3)
+    alone = summaries([cold])
+    assert (alone["dsp"]["engine_seconds"].n, alone["dsp"]["engine_seconds"].max) == (1, 1.0)
 
 
 def test_one_value_has_no_spread_and_no_interval() -> None:

@@ -81,6 +81,22 @@ def test_a_slot_does_one_job_after_another(
     assert isinstance(run(slot, job(clips[7], tmp_path, untrained)), Done)
 
 
+def test_the_first_job_of_a_worker_and_of_other_settings_is_a_warm_up(
+    hire: Callable[[Limits], Slot], clips: list[Path], tmp_path: Path, untrained: Path
+) -> None:
+    slot = hire(GENEROUS)
+    driven = SaturatorSettings(drive=2.0)
+    settings = [SaturatorSettings(), SaturatorSettings(), driven, driven, SaturatorSettings()]
+    for number, saturator in enumerate(settings):
+        slot.submit(replace(job(clips[7], tmp_path / str(number), untrained), saturator=saturator))
+    warm_ups = []
+    for _ in settings:
+        ending = until(slot, lambda: False)
+        assert isinstance(ending, Done)
+        warm_ups.append(ending.outcome.warm_up)
+    assert warm_ups == [True, False, True, False, True]
+
+
 def test_a_killed_worker_is_replaced_and_its_attempt_told(
     hire: Callable[[Limits], Slot], clips: list[Path], long_file: Path, tmp_path: Path, untrained: Path
 ) -> None:

@@ -1,0 +1,163 @@
+"""What was measured in many runs, as columns: a million runs fit, where as `Run`s they would not."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Select, and_, select
+
+from fxd.store.database import Database
+from fxd.store.records import EngineName, Environment
+from fxd.store.runs import NEWEST_FIRST, load_environments
+from fxd.store.tables import results, runs
+
+ENGINES: tuple[EngineName, ...] = ("dsp", "tcn")
+ROWS_AT_A_TIME = 10_000
+
+MEASURE_COLUMNS = (
+    "engine_seconds",
+    "cpu_seconds",
+    "output_bytes",
+    "peak_dbfs",
+    "clipped_frames",
+    "loudness_lufs",
+    "esr",
+    "esr_db",
+    "mae",
+    "si_sdr_db",
+    "mrstft",
+)
+"""What may be asked for, of each engine."""
+
+
+@dataclass
+class Texts:
+    """A column of texts that repeat: each is kept once, a row holds its number."""
+
+    codes: array[int] = field(default_factory=lambda: array("i"))
+    """[rows]; -1 where there is none."""
+    texts: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.known = {text: code for code, text in enumerate(self.texts)}
+
+    def append(self, text: str | None) -> None:
+        if text is None:
+            self.codes.append(-1)
+            return
+        if (code := self.known.get(text)) is None:
+            code = self.known[text] = len(self.texts)
+            self.texts.append(text)
+        self.codes.append(code)
+
+    def __getitem__(self, row: int) -> str | None:
+        code = self.codes[row]
+        return None if code < 0 else self.texts[code]
+
+
+@dataclass
+class Measurements:
+    """Columns of runs that are done, oldest first: the same row of each is the same run.
+
+    They are `array.array`s: `np.frombuffer(column)`, or `np.asarray(column)`, is the same memory.
+    """
+
+    finished_at: array[float] = field(default_factory=lambda: array("d"))
+    """Seconds since 1970, UTC."""
+    seconds: array[float] = field(default_factory=lambda: array("d"))
+    """Audio length."""
+    channels: array[int] = field(default_factory=lambda: array("i"))
+    sample_rate: array[int] = field(default_factory=lambda: array("i"))
+    warm_up: array[int] = field(default_factory=lambda: array("b"))
+    """1 where the worker was cold: what it took says little."""
+    environment: array[int] = field(default_factory=lambda: array("i"))
+    """Keys of `environments`."""
+    environments: dict[int, Environment] = field(default_factory=dict)
+    version: dict[EngineName, Texts] = field(default_factory=lambda: {name: Texts() for name in ENGINES})
+    """Settings hash for dsp, model id for tcn."""
+    value: dict[tuple[EngineName, str], array[float]] = field(default_factory=dict)
+    """What was asked for; nan where there is none."""
+    run_id: list[str] = field(default_factory=list)
+    file: Texts = field(default_factory=Texts)
+    content: Texts = field(default_factory=Texts)
+    """Content hashes. These three are filled only where names were asked for: they are most of the memory."""
+
+    def __len__(self) -> int:
+        return len(self.finished_at)
+
+
+class Columns(Database):
+    """The part of the store that reads many runs at once."""
+
+    def measurements(
+        self,
+        measures: Iterable[tuple[EngineName, str]],
+        since: datetime | None = None,
+        last: int | None = None,
+        with_names: bool = False,
+    ) -> Measurements:
+        """These measures, pairs of an engine and one of `MEASURE_COLUMNS`, of runs that are done, oldest first.
+
+        `since`: only of runs that finished then or later; `last`: only of the newest so many of these;
+        `with_names`: with their ids, files and contents. Reads in pieces; memory grows with the columns only.
+        """
+        wanted = list(dict.fromkeys(measures))
+        found = Measurements(value={key: array("d") for key in wanted})
+        with self.read() as connection:
+            rows = connection.execution_options(yield_per=ROWS_AT_A_TIME).execute(
+                query(wanted, since, last, with_names)
+            )
+            for part in rows.partitions():
+                append(found, part, wanted, with_names)
+            found.environments = load_environments(connection, set(found.environment))
+        return found
+
+
+def query(
+    wanted: Sequence[tuple[EngineName, str]], since: datetime | None, last: int | None, with_names: bool
+) -> Select[Any]:
+    """In the order in which `append` takes a row apart."""
+    # Not `= "done"`: for that SQLite takes the index of the states, and sorts a million runs for the newest ten.
+    chosen = select(runs).where(runs.c.state != "failed")
+    if since is not None:
+        chosen = chosen.where(runs.c.finished_at >= since)
+    if last is not None:
+        chosen = chosen.order_by(*NEWEST_FIRST).limit(last)
+    run = chosen.subquery()
+    by_engine = {name: results.alias(name) for name in ENGINES}
+    columns = [run.c[name] for name in ("finished_at", "frames", "sample_rate", "channels", "warm_up")]
+    columns += [run.c.environment_id, *(by_engine[name].c.version for name in ENGINES)]
+    columns += [by_engine[engine].c[measure] for engine, measure in wanted]
+    if with_names:
+        columns += [run.c.id, run.c.file, run.c.content_sha256]
+    joined: Any = run
+    for name, table in by_engine.items():
+        joined = joined.outerjoin(table, and_(table.c.run_id == run.c.id, table.c.engine == name))
+    return select(*columns).select_from(joined).order_by(run.c.finished_at, run.c.id)
+
+
+def append(
+    found: Measurements, rows: Sequence[Any], wanted: Sequence[tuple[EngineName, str]], with_names: bool
+) -> None:
+    first = 6 + len(ENGINES)
+    for row in rows:
+        finished_at, frames, sample_rate, channels, warm_up, environment = row[:6]
+        found.finished_at.append(finished_at.timestamp())
+        found.seconds.append(frames / sample_rate if sample_rate else 0.0)
+        found.channels.append(channels)
+        found.sample_rate.append(sample_rate)
+        found.warm_up.append(warm_up)
+        found.environment.append(environment)
+        for name, version in zip(ENGINES, row[6:first], strict=True):
+            found.version[name].append(version)
+        for key, value in zip(wanted, row[first:], strict=False):
+            found.value[key].append(value)
+        if with_names:
+            run_id, file, content = row[-3:]
+            found.run_id.append(run_id)
+            found.file.append(file)
+            found.content.append(content)

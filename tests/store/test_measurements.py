@@ -1,0 +1,66 @@
+"""Columns of many runs say the same as the runs one by one."""
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from fxd.store.records import Environment, Run
+from fxd.store.store import Store
+
+MakeRun = Callable[..., Run]
+ESR_DB, PEAK = ("tcn", "esr_db"), ("dsp", "peak_dbfs")
+ELSEWHERE = Environment("laptop", "M4", 8, 1, "3.12.1", "0.2.0", {})
+
+
+@pytest.fixture
+def recorded(store: Store, make_run: MakeRun) -> list[Run]:
+    """Three runs that are done, oldest first; one that failed lies between them."""
+    unmeasured = make_run("b.wav", 2)
+    dsp, tcn = unmeasured.results
+    unmeasured = replace(unmeasured, results=(dsp, replace(tcn, version="model-2", quality=None)))
+    done = [
+        make_run("a.wav", 0, warm_up=True, content_sha256="c1"),
+        unmeasured,
+        make_run("a.wav", 3, environment=ELSEWHERE, content_sha256="c1", channels=1),
+    ]
+    failed = make_run("bad.wav", 1, state="failed", reason="no audio", results=(), sample_rate=0, frames=0)
+    store.record_runs([(run, None) for run in (done[2], failed, done[0], done[1])])
+    return done
+
+
+def test_columns_hold_what_the_runs_hold_oldest_first(store: Store, recorded: list[Run]) -> None:
+    found = store.measurements([ESR_DB, PEAK], with_names=True)
+    assert list(found.finished_at) == [run.finished_at.timestamp() for run in recorded]
+    assert list(found.seconds) == [5.0, 5.0, 5.0]
+    assert (list(found.channels), list(found.sample_rate)) == ([2, 2, 1], [44_100] * 3)
+    assert list(found.warm_up) == [1, 0, 0]
+    assert [found.environments[key] for key in found.environment] == [run.environment for run in recorded]
+    assert [found.version["tcn"][row] for row in range(3)] == ["model-1", "model-2", "model-1"]
+    assert [found.version["dsp"][row] for row in range(3)] == ["5a77"] * 3
+    assert found.value[ESR_DB][0] == -35.2
+    assert math.isnan(found.value[ESR_DB][1])
+    assert list(found.value[PEAK]) == [2.3] * 3
+    assert found.run_id == [run.id for run in recorded]
+    assert [found.file[row] for row in range(3)] == ["a.wav", "b.wav", "a.wav"]
+    assert [found.content[row] for row in range(3)] == ["c1", None, "c1"]
+
+
+def test_only_the_newest_or_those_since_a_moment(store: Store, recorded: list[Run]) -> None:
+    files = [run.finished_at.timestamp() for run in recorded]
+    assert list(store.measurements([], last=2).finished_at) == files[1:]
+    assert list(store.measurements([], since=recorded[1].finished_at).finished_at) == files[1:]
+    assert list(store.measurements([], since=recorded[1].finished_at, last=1).finished_at) == files[2:]
+    assert len(store.measurements([ESR_DB], last=2).value[ESR_DB]) == 2
+
+
+def test_names_are_left_out_unless_asked_for(store: Store, recorded: list[Run]) -> None:
+    found = store.measurements([ESR_DB])
+    assert len(found) == len(recorded)
+    assert (found.run_id, list(found.file.codes), list(found.content.codes)) == ([], [], [])
+
+
+def test_an_empty_log_has_empty_columns(store: Store) -> None:
+    found = store.measurements([ESR_DB], last=10)
+    assert (len(found), list(found.value[ESR_DB]), found.environments) == (0, [], {})
