@@ -79,13 +79,16 @@ def fill(database: Path, count: int) -> None:
             table: connection.execute(f"SELECT max(rowid) FROM {table}").fetchone()[0] for table in RENAMED
         }
         for batch in range(1, count // BATCH):
+            mark = uuid.uuid4().hex[:8]
             for table, last in first.items():
-                copy_rows(connection, table, last, batch)
+                copy_rows(connection, table, last, batch, mark)
 
 
-def copy_rows(connection: sqlite3.Connection, table: str, last: int, batch: int) -> None:
-    """Copy the rows of the first thousand runs, `batch` thousand runs later."""
-    mark = uuid.uuid4().hex[:8]
+def copy_rows(connection: sqlite3.Connection, table: str, last: int, batch: int, mark: str) -> None:
+    """Copy the rows of the first thousand runs, `batch` thousand runs later.
+
+    `mark` is the same in all tables: results and steps are to be found by the new ids of their runs.
+    """
     copied = {}
     for name in (row[1] for row in connection.execute(f"PRAGMA table_info({table})")):
         if name in RENAMED[table]:
