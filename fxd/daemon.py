@@ -37,6 +37,7 @@ from fxd.training.models import weights_path
 
 TICK_SECONDS = 0.1
 STATUS_SECONDS = 0.5
+QUEUE_SHOWN = 20
 MODEL_SECONDS = 0.5
 """A model that was promoted serves the files that workers are given this much later."""
 SHUTDOWN_SECONDS = 8.0
@@ -254,10 +255,16 @@ class Daemon:
             state=state,
             reason=self.paused_because,
             processing=[
-                {"file": work.claim.file, "audio_seconds": slot.done_seconds, "seconds": now - slot.started}
+                {
+                    "file": work.claim.file,
+                    "audio_seconds": slot.done_seconds,
+                    "length_seconds": slot.length_seconds,
+                    "seconds": now - slot.started,
+                }
                 for slot, work in self.dispatcher.crew.under_way()
             ],
             waiting=self.dispatcher.queue_length,
+            queue=self.dispatcher.queue(QUEUE_SHOWN),
             done=self.dispatcher.done,
             failed=self.dispatcher.failed,
             removed=self.retention.removed,

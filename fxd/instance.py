@@ -33,9 +33,11 @@ class Status:
     reason: str = ""
     """Why it is paused."""
     processing: list[dict[str, Any]] = field(default_factory=list)
-    """`file`, `audio_seconds` behind it, `seconds` taken so far."""
+    """`file`, `audio_seconds` behind it, `length_seconds` as its header says or None, `seconds` taken so far."""
     waiting: int = 0
     """Files in the inbox that are settling, complete or claimed but not yet begun."""
+    queue: list[str] = field(default_factory=list)
+    """The first of them, about in the order in which their turn comes."""
     done: int = 0
     failed: int = 0
     removed: int = 0

@@ -325,7 +325,7 @@ def test_a_file_that_cannot_be_read_is_its_own_fault_and_the_remedy_is_told() ->
             if os.getuid() == 0:
                 os.setuid(65_534)
             try:
-                process(job, lambda _: None)
+                process(job, lambda _seconds, _length: None)
             except FileFault as fault:
                 is_told = "(permission denied); change its mode and drop it again" in str(fault)
                 os._exit(0 if is_told else 2)

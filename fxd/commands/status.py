@@ -56,7 +56,7 @@ def print_facts(settings: Settings, facts: dict[str, Any], running: Status | Non
     from rich.table import Table
     from rich.text import Text
 
-    from fxd.screen import summary_line
+    from fxd.screen import done_line, summary_line
 
     table = Table.grid(padding=(0, 2))
     if running is None:
@@ -67,7 +67,7 @@ def print_facts(settings: Settings, facts: dict[str, Any], running: Status | Non
         )
         table.add_row("since then", Text(summary_line(running)))
         for work in running.processing:
-            table.add_row("at work", Text(f"{work['file']}, {work['audio_seconds']:.0f} s of audio done"))
+            table.add_row("at work", Text(f"{work['file']}, {done_line(work)}"))
         table.add_row(
             "next retraining", Text(clock(running.next_retraining) or "never ([training] schedule is empty)")
         )

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 
 from fxd.pipeline.claims import Claim
 from fxd.pipeline.finished import Finished
@@ -49,6 +50,11 @@ class Crew:
         for slot, works in self.busy.items():
             if works:
                 yield slot, works[0]
+
+    def given_ahead(self) -> Iterator[Claim]:
+        """What workers have before them beyond that."""
+        for works in self.busy.values():
+            yield from (work.claim for work in islice(works, 1, None))
 
     def ended(self) -> list[Work]:
         """What has ended since, each with how. Never raises for the machine's trouble."""

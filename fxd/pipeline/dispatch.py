@@ -10,6 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from itertools import chain, islice
 from pathlib import Path, PurePath
 
 from loguru import logger
@@ -103,7 +104,14 @@ class Dispatcher:
 
     @property
     def queue_length(self) -> int:
-        return len(self.waiting) + len(self.inbox.candidates)
+        ahead = sum(1 for _ in self.crew.given_ahead())
+        return ahead + len(self.waiting) + len(self.inbox.candidates)
+
+    def queue(self, most: int) -> list[str]:
+        """The files that wait, about in the order in which their turn comes: the first `most` of them."""
+        claimed = (claim.file for claim in chain(self.crew.given_ahead(), self.waiting))
+        seen = (display(path.relative_to(self.inbox.root)) for path in self.inbox.candidates)
+        return list(islice(chain(claimed, seen), most))
 
     def listen(self) -> None:
         """Hear what the workers say; never raises for the machine's trouble."""

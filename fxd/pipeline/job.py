@@ -60,6 +60,8 @@ class Begun:
 class Reached:
     seconds: float
     """Of audio that is done."""
+    length_seconds: float | None
+    """Of so many, where the header says it; it may be wrong."""
 
 
 @dataclass(frozen=True)

@@ -31,8 +31,8 @@ BLOCK_FRAMES = 65_536
 UNKNOWN_FRAMES = 2**62
 """A header that says nothing of the length stands for more than that."""
 
-Progress = Callable[[float], None]
-"""Told the seconds of audio that are done."""
+Progress = Callable[[float, float | None], None]
+"""Told the seconds of audio that are done, and of how many, where the header says it."""
 
 
 class FileFault(Exception):
@@ -110,8 +110,13 @@ def process(job: Job, progress: Progress) -> Outcome:
 def room_for(job: Job, reader: Reader) -> int:
     """Bytes that an attempt takes at most, as far as the header tells how long the sound is."""
     _, subtype, _ = dry_format(reader)
-    frames = reader.declared_frames if reader.declared_frames < UNKNOWN_FRAMES else 0
+    frames = told_frames(reader) or 0
     return frames * reader.channels * (2 * SAMPLE_BYTES[job.subtype] + SAMPLE_BYTES[subtype])
+
+
+def told_frames(reader: Reader) -> int | None:
+    """How long the sound is, if the header says it; that may be wrong."""
+    return reader.declared_frames if reader.declared_frames < UNKNOWN_FRAMES else None
 
 
 def process_open(job: Job, reader: Reader, progress: Progress) -> Outcome:
@@ -162,11 +167,12 @@ def run_engines(reader: Reader, lanes: Sequence[Lane], keep: Callable[..., None]
 
     Returns the number of frames.
     """
-    frames = 0
+    frames, told = 0, told_frames(reader)
+    length_seconds = None if told is None else told / reader.sample_rate
     for block in reader.blocks(BLOCK_FRAMES):
         keep(block, *(lane.run(block) for lane in lanes))
         frames += block.shape[1]
-        progress(frames / reader.sample_rate)
+        progress(frames / reader.sample_rate, length_seconds)
     keep(None, *(lane.run(None) for lane in lanes))
     return frames
 

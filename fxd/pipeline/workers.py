@@ -77,6 +77,7 @@ class Slot:
         theirs.close()
         self.is_ready = False
         self.done_seconds = 0.0
+        self.length_seconds: float | None = None
         self.fault = ""
         self.next_weighing = 0.0
         self.started = self.moved = self.looked = time.monotonic()
@@ -128,10 +129,10 @@ class Slot:
         if isinstance(message, Begun):
             self.tasks[0].began_at = message.at
             self.started = self.moved
-            self.done_seconds = 0.0
+            self.done_seconds, self.length_seconds = 0.0, None
             return None
         if isinstance(message, Reached):
-            self.done_seconds = message.seconds
+            self.done_seconds, self.length_seconds = message.seconds, message.length_seconds
             return None
         return message
 
@@ -274,9 +275,9 @@ class Reporter:
         self.connection = connection
         self.next_time = time.monotonic() + PROGRESS_SECONDS
 
-    def __call__(self, seconds: float) -> None:
+    def __call__(self, seconds: float, length_seconds: float | None) -> None:
         if time.monotonic() >= self.next_time:
-            self.connection.send(Reached(seconds))
+            self.connection.send(Reached(seconds, length_seconds))
             self.next_time = time.monotonic() + PROGRESS_SECONDS
 
 

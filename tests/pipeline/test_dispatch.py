@@ -106,6 +106,22 @@ def test_small_files_are_given_ahead_to_whoever_has_least(
     assert len(dispatcher.inbox.candidates) == 20 - 2 * AHEAD_FILES
 
 
+def test_the_queue_names_what_has_not_begun_in_about_its_order(
+    dispatcher: Dispatcher, hands: list[Hand], drop: Callable[..., None]
+) -> None:
+    drop(*(f"{number:02}.wav" for number in range(20)))
+    dispatcher.assign()
+    # Given in turn to two workers, which are at the first two; the last four nobody has yet.
+    queue = dispatcher.queue(100)
+    assert sorted(queue) == [f"{number:02}.wav" for number in range(2, 20)]
+    assert queue[-4:] == ["16.wav", "17.wav", "18.wav", "19.wav"]
+    assert dispatcher.queue(3) == queue[:3]
+    assert dispatcher.queue_length == 18
+    hands[0].endings.append(Fault("bad"))
+    dispatcher.listen()
+    assert dispatcher.queue_length == 17
+
+
 def test_nothing_waits_behind_a_long_file(
     dispatcher: Dispatcher, hands: list[Hand], drop: Callable[..., None]
 ) -> None:
