@@ -3,9 +3,12 @@
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
+
+from fxd.usage import bench, models, stats
+from fxd.usage.options import Home, Json, opened
 
 app = typer.Typer(
     name="fxd",
@@ -16,15 +19,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-models_app = typer.Typer(help="List, show, promote, roll back and compare models.", rich_markup_mode=None)
-app.add_typer(models_app, name="models")
-
-Home = Annotated[
-    Path | None,
-    typer.Option("--home", metavar="DIR", help="The home; else FXD_HOME, else the current folder."),
-]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
-
 EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
 
 
@@ -97,13 +91,6 @@ def options(
     ] = False,
 ) -> None:
     context.obj = home
-
-
-def opened(context: typer.Context, home: Path | None) -> tuple[Path, Any]:
-    """Home and settings, `--home` before or after the command."""
-    from fxd.home import open_home
-
-    return open_home(home or context.find_root().obj)
 
 
 @app.command()
@@ -221,133 +208,6 @@ def retrain(
     return retrain_now(settings, scheduled, json, steps) if now else tell_when(settings, json)
 
 
-@app.command()
-def stats(
-    context: typer.Context,
-    last: Annotated[
-        int, typer.Option("--last", min=1, max=1_000_000, metavar="N", help="The newest N runs.")
-    ] = 20,
-    json: Json = False,
-    home: Home = None,
-) -> int:
-    """Tell how good the imitation was, and what it cost."""
-    from fxd.commands.stats import stats
-
-    _, settings = opened(context, home)
-    return stats(settings, last, json)
-
-
-@app.command()
-def bench(
-    context: typer.Context,
-    names: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="[FILE...]",
-            help="Audio files; else the newest of inbox/done. With --compare: two benchmarks, old and new.",
-        ),
-    ] = None,
-    preset: Annotated[
-        list[str] | None,
-        typer.Option("--preset", metavar="NAME", help="Measure this one (repeatable), trained or not."),
-    ] = None,
-    model: Annotated[
-        list[str] | None, typer.Option("--model", metavar="ID", help="Measure this model (repeatable).")
-    ] = None,
-    repetitions: Annotated[
-        int | None, typer.Option("--repetitions", min=2, max=1000, metavar="N", help="Instead of 7.")
-    ] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="A rough look in some seconds.")] = False,
-    list_: Annotated[bool, typer.Option("--list", help="List the benchmarks that were made.")] = False,
-    compare: Annotated[bool, typer.Option("--compare", help="Compare two; else the two newest.")] = False,
-    json: Json = False,
-    markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown instead of tables.")] = False,
-    home: Home = None,
-) -> int:
-    """Measure both engines against their rivals: speed, latency, memory, error, aliases."""
-    from fxd.commands.bench import bench, clash, extent_of, list_benches
-    from fxd.commands.bench import compare as compare_two
-
-    names = names or []
-    options = {"--preset": preset, "--model": model, "--repetitions": repetitions, "--quick": quick}
-    options |= {"--list": list_, "--compare": compare, "--json": json, "--markdown": markdown, "FILE": names}
-    if said := clash([option for option, value in options.items() if value]):
-        raise typer.BadParameter(said)
-    if compare and len(names) not in (0, 2):
-        raise typer.BadParameter("--compare takes two benchmarks, or none for the two newest")
-    _, settings = opened(context, home)
-    if list_:
-        return list_benches(settings, json)
-    if compare:
-        return compare_two(settings, names, json)
-    extent, files = extent_of(repetitions, quick), [Path(name) for name in names]
-    return bench(
-        settings,
-        files,
-        preset or [],
-        model or [],
-        extent,
-        "json" if json else "markdown" if markdown else "table",
-    )
-
-
-@models_app.callback(invoke_without_command=True)
-def models(context: typer.Context, json: Json = False, home: Home = None) -> int | None:
-    if context.invoked_subcommand is not None:
-        context.find_root().obj = home or context.obj
-        return None
-    return models_list(context, json, home)
-
-
-@models_app.command("list")
-def models_list(context: typer.Context, json: Json = False, home: Home = None) -> int:
-    """List all models, newest first."""
-    from fxd.commands.models import list_models
-
-    _, settings = opened(context, home)
-    return list_models(settings, json)
-
-
-ModelId = Annotated[str, typer.Argument(metavar="ID", help="Its id, or the beginning or end of it.")]
-
-
-@models_app.command("show")
-def models_show(context: typer.Context, model: ModelId, json: Json = False, home: Home = None) -> int:
-    """Tell all about one model."""
-    from fxd.commands.models import show_model
-
-    _, settings = opened(context, home)
-    return show_model(settings, model, json)
-
-
-@models_app.command("promote")
-def models_promote(context: typer.Context, model: ModelId, home: Home = None) -> int:
-    """Let this model serve from now on."""
-    from fxd.commands.models import promote_model
-
-    _, settings = opened(context, home)
-    return promote_model(settings, model)
-
-
-@models_app.command("rollback")
-def models_rollback(context: typer.Context, home: Home = None) -> int:
-    """Return to the model that served before."""
-    from fxd.commands.models import roll_back
-
-    _, settings = opened(context, home)
-    return roll_back(settings)
-
-
-@models_app.command("compare")
-def models_compare(
-    context: typer.Context,
-    first: Annotated[str, typer.Argument(metavar="A", help="The model to compare with.")],
-    second: Annotated[str, typer.Argument(metavar="B", help="The model in question.")],
-    json: Json = False,
-    home: Home = None,
-) -> int:
-    """Compare two models on sounds that neither trained on."""
-    from fxd.commands.compare import compare_models
-
-    _, settings = opened(context, home)
-    return compare_models(settings, first, second, json)
+app.command()(stats.stats)
+app.command()(bench.bench)
+app.add_typer(models.app, name="models")

@@ -81,7 +81,7 @@ def show_model(settings: Settings, text: str, as_json: bool) -> int:
     from rich.table import Table
     from rich.text import Text
 
-    from fxd.insight.stats_table import plain as in_one_line
+    from fxd.insight.plain import plain as in_one_line
 
     table = Table.grid(padding=(0, 2))
     for name, value in facts.items():

@@ -1,32 +1,104 @@
 """`fxd stats`."""
 
+from __future__ import annotations
+
 import json
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from fxd.config import Settings
+from fxd.insight.heard import Heard, heard_runs
 from fxd.insight.hints import mixed_hint, model_hint
-from fxd.insight.stats import NO_RUNS, stats_json
-from fxd.store.store import open_store
+from fxd.insight.question import Question
+from fxd.insight.stats import EVERY_SERIES, NO_RUNS, columns_of, stats_json, summaries_of, summary_json
+from fxd.store.records import Run
+from fxd.store.store import Store, open_store
+
+if TYPE_CHECKING:
+    from fxd.insight.stats_table import Together
+
+PAGE = 1_000
+"""Runs that are held at a time; so many are listed in a table."""
 
 
-def stats(settings: Settings, last: int, as_json: bool) -> int:
-    """Print the newest runs and, per engine and measure, what they say together."""
+def stats(settings: Settings, question: Question) -> int:
+    """Answer the question: the runs and, per engine and measure, what they say together."""
     with open_store(settings.database_url) as store:
-        runs = store.runs(last)
-        hint = model_hint(settings, store.champion())
-    if as_json:
-        print(json.dumps(stats_json(runs), indent=2, allow_nan=False))
-        return 0
+        match question.form:
+            case "json":
+                tell_json(store, question)
+            case "csv":
+                tell_csv(store, question)
+            case "table":
+                tell_table(settings, store, question)
+    return 0
+
+
+def tell_json(store: Store, question: Question) -> None:
+    pages = store.pages(question.last, question.since, PAGE)
+    first = next(pages, [])
+    if len(first) < PAGE:
+        print(json.dumps(stats_json(first), indent=2, allow_nan=False))
+        return
+    from fxd.insight.stats import run_json
+    from fxd.insight.streamed import write_object
+
+    def runs() -> Iterator[Run]:
+        yield from first
+        for page in pages:
+            yield from page
+
+    def summary() -> dict[str, object]:
+        done, _ = store.count_done(question.last, question.since)
+        measured = store.measurements(columns_of(EVERY_SERIES), question.since, done)
+        return {"summary": summary_json(summaries_of(measured))}
+
+    write_object(sys.stdout, {}, "runs", map(run_json, runs()), summary)
+
+
+def tell_csv(store: Store, question: Question) -> None:
+    from fxd.insight.runs_csv import write_runs
+
+    def runs() -> Iterator[tuple[Run, Heard]]:
+        for page in store.pages(question.last, question.since, PAGE):
+            yield from zip(page, heard_runs(store.trained_on, page), strict=True)
+
+    write_runs(sys.stdout, runs(), question.series)
+
+
+def tell_table(settings: Settings, store: Store, question: Question) -> None:
+    runs = next(store.pages(question.last, question.since, PAGE), [])
+    hint = model_hint(settings, store.champion())
     if not runs:
-        print(NO_RUNS)  # without rich, which takes as long to load as all the rest of an empty home
-        return 0
+        print(
+            nothing(store, question)
+        )  # without rich, which takes as long to load as all the rest of an empty home
+        return
     from rich.console import Console
 
     from fxd.insight.stats_table import print_stats
 
+    whole = all_of(store, question) if len(runs) == PAGE else None
     console = Console()
-    print_stats(console, runs)
-    if mixed := mixed_hint(runs):
-        console.print(f"Note: {mixed}", style="yellow", markup=False)
-    if hint:
-        console.print(f"Note: {hint}", style="yellow", markup=False)
-    return 0
+    print_stats(console, runs, heard_runs(store.trained_on, runs), question.series, whole)
+    for note in (mixed_hint(runs), hint):
+        if note:
+            console.print(f"Note: {note}", style="yellow", markup=False)
+
+
+def all_of(store: Store, question: Question) -> Together:
+    """What more runs than are listed say together."""
+    from fxd.insight.stats_table import together_of
+
+    done, failed = store.count_done(question.last, question.since)
+    return together_of(store.measurements(columns_of(EVERY_SERIES), question.since, done), failed)
+
+
+def nothing(store: Store, question: Question) -> str:
+    """Why there is nothing to tell."""
+    newest = next(iter(store.runs(1)), None)
+    if newest is None or question.since is None:
+        return NO_RUNS
+    since, last = (f"{at.astimezone():%Y-%m-%d %H:%M}" for at in (question.since, newest.finished_at))
+    return f"No runs since {since}; the newest is of {last}."

@@ -1,12 +1,23 @@
 """What the runs say, in numbers: the object that `fxd stats --json` prints."""
 
+from __future__ import annotations
+
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fxd.store.records import EngineName, Result, Run
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from fxd.store.measurements import Measurements
+
+Series = tuple[EngineName, str]
+"""An engine and one of its measures."""
 
 COST = (
     "engine_seconds",
@@ -22,6 +33,12 @@ TIMING = frozenset(("engine_seconds", "cpu_seconds", "rtf", "x_realtime"))
 QUALITY = ("esr", "esr_db", "mae", "si_sdr_db", "mrstft")
 MEASURES: dict[EngineName, tuple[str, ...]] = {"dsp": COST, "tcn": COST + QUALITY}
 """What is known of every engine; quality is measured against the dsp, so the dsp has none."""
+
+EVERY_SERIES: tuple[Series, ...] = tuple(
+    (engine, measure) for engine, measures in MEASURES.items() for measure in measures
+)
+DERIVED = {"rtf": "engine_seconds", "x_realtime": "engine_seconds"}
+"""Measures that are not kept, and what they are made of."""
 
 NO_RUNS = "No runs yet. Drop an audio file into the inbox while `fxd start` runs."
 
@@ -51,11 +68,19 @@ def stats_json(runs: Sequence[Run]) -> dict[str, Any]:
 
     Only what JSON knows is in it: a number that does not exist, or is infinite, is None.
     """
-    summary = {
-        engine: {measure: {**asdict(value), "ci95": list(value.ci95)} for measure, value in measures.items()}
-        for engine, measures in summaries(runs).items()
+    return {"runs": [run_json(run) for run in runs], "summary": summary_json(summaries(runs))}
+
+
+def summary_json(figures: Mapping[EngineName, Mapping[str, Summary]]) -> dict[str, Any]:
+    """The part of the object that says what the runs say together."""
+    return {
+        engine: {measure: figure_json(value) for measure, value in measures.items()}
+        for engine, measures in figures.items()
     }
-    return {"runs": [run_json(run) for run in runs], "summary": summary}
+
+
+def figure_json(value: Summary) -> dict[str, Any]:
+    return {**asdict(value), "ci95": list(value.ci95)}
 
 
 def summaries(runs: Sequence[Run]) -> dict[EngineName, dict[str, Summary]]:
@@ -83,6 +108,41 @@ def summaries(runs: Sequence[Run]) -> dict[EngineName, dict[str, Summary]]:
 def warmed(runs: Sequence[Run]) -> Sequence[Run]:
     """Those of `runs` whose timing counts: not those of a cold worker, unless there are no others."""
     return [run for run in runs if not run.warm_up] or runs
+
+
+def columns_of(series: Iterable[Series]) -> list[Series]:
+    """The columns of `Measurements` that these measures are made of."""
+    return [(engine, DERIVED.get(measure, measure)) for engine, measure in series]
+
+
+def values_of(measured: Measurements, series: Series) -> NDArray[np.float64]:
+    """One measure of every row, [rows]; nan where it is no finite number, as the contract leaves these out."""
+    import numpy as np
+
+    engine, measure = series
+    values = np.array(measured.value[engine, DERIVED.get(measure, measure)], np.float64)
+    if measure in DERIVED:
+        seconds = np.asarray(measured.seconds)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            values = seconds / values if measure == "x_realtime" else values / seconds
+    values[~np.isfinite(values)] = np.nan
+    return values
+
+
+def summaries_of(measured: Measurements) -> dict[EngineName, dict[str, Summary]]:
+    """What `summaries` says, of more runs than could be held one by one; `measured` has every column."""
+    import numpy as np
+
+    warm = np.asarray(measured.warm_up) == 0
+    counted = warm if warm.any() else ~warm
+    found: dict[EngineName, dict[str, Summary]] = {}
+    for engine, measures in MEASURES.items():
+        found[engine] = {}
+        for measure in measures:
+            values = values_of(measured, (engine, measure))
+            values = values[counted] if measure in TIMING else values
+            found[engine][measure] = summarise(values[~np.isnan(values)])
+    return found
 
 
 def described(runs: Sequence[Run]) -> dict[EngineName, list[dict[str, Any]]]:
@@ -148,32 +208,41 @@ def ratio(numerator: float, denominator: float) -> float | None:
     return number(numerator / denominator) if denominator else None
 
 
-def summarise(values: Sequence[float]) -> Summary:
+def summarise(values: Sequence[float] | NDArray[np.float64]) -> Summary:
     """The summary of finite values; percentiles are interpolated linearly between the nearest two."""
-    if not values:
+    if len(values) == 0:
         return Summary(0)
+    if len(values) == 1:
+        only = float(values[0])
+        return Summary(1, only, None, only, only, only, only, only)
     import numpy as np
 
-    ordered = np.sort(np.array(values, np.float64))
+    ordered = np.sort(np.asarray(values, np.float64))
     median, p95, p99 = np.percentile(ordered, (50, 95, 99)).tolist()
-    several = len(ordered) > 1
-    # Of equal values std is 0, not what rounding leaves of it.
-    std = float(ordered.std(ddof=1)) if several and ordered[0] < ordered[-1] else 0.0
     return Summary(
         n=len(ordered),
         mean=float(ordered.mean()),
-        std=std if several else None,
+        # Of equal values it is 0, not what rounding leaves of it.
+        std=float(ordered.std(ddof=1)) if ordered[0] < ordered[-1] else 0.0,
         median=median,
         p95=p95,
         p99=p99,
         min=float(ordered[0]),
         max=float(ordered[-1]),
-        ci95=median_interval(ordered.tolist()) if several else (None, None),
+        ci95=median_interval(ordered),
     )
 
 
-def median_interval(ordered: Sequence[float]) -> tuple[float, float]:
-    """The 95 % percentile-bootstrap interval of the median of sorted values, the same for the same values.
+def median_interval(ordered: Sequence[float] | NDArray[np.float64]) -> tuple[float, float]:
+    """The 95 % percentile-bootstrap interval of the median of sorted values, the same for the same values."""
+    import numpy as np
+
+    low, high = np.percentile(resampled_medians(ordered, SEED), (2.5, 97.5)).tolist()
+    return low, high
+
+
+def resampled_medians(ordered: Sequence[float] | NDArray[np.float64], seed: int) -> NDArray[np.float64]:
+    """The medians of RESAMPLES bootstrap resamples of sorted values, the same for the same values and seed.
 
     A resample draws n of the n values with replacement, and its median is that of the positions drawn:
 
@@ -189,11 +258,11 @@ def median_interval(ordered: Sequence[float]) -> tuple[float, float]:
     """
     import numpy as np
 
-    n, values, rng = len(ordered), np.asarray(ordered), np.random.default_rng(SEED)
+    n, values, rng = len(ordered), np.asarray(ordered), np.random.default_rng(seed)
     k = (n + 1) // 2
     lower = upper = rng.beta(k, n + 1 - k, RESAMPLES)
     if n % 2 == 0:
         upper = lower + (1 - lower) * rng.beta(1, n - k, RESAMPLES)
     positions = np.minimum((n * np.stack((lower, upper))).astype(int), n - 1)
-    low, high = np.percentile(values[positions].mean(axis=0), (2.5, 97.5)).tolist()
-    return low, high
+    medians: NDArray[np.float64] = values[positions].mean(axis=0)
+    return medians

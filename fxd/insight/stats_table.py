@@ -1,7 +1,8 @@
 """The statistics as a person reads them, on 80 columns or more."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from rich import box
 from rich.cells import cell_len
@@ -10,24 +11,119 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from fxd.insight.stats import NO_RUNS, Summary, result_json, summaries
-from fxd.store.records import Run
+from fxd.insight.heard import Heard
+from fxd.insight.plain import plain, short_id
+from fxd.insight.sparkline import sparkline
+from fxd.insight.stats import (
+    EVERY_SERIES,
+    MEASURES,
+    NO_RUNS,
+    TIMING,
+    Series,
+    Summary,
+    described,
+    result_json,
+    summaries,
+    summaries_of,
+    values_of,
+    warmed,
+)
+from fxd.store.measurements import Measurements
+from fxd.store.records import EngineName, Run
 
 NOTHING = "–"
 ELLIPSIS = "…"
 
+MOST_FAILURES = 20
+"""Failed runs whose reasons are told."""
+COURSE, LEAST_COURSE = 24, 6
+"""Columns that a course of values may take, and how many say something."""
 
-def print_stats(console: Console, runs: Sequence[Run]) -> None:
-    """Print the runs in the order given, why some of them failed, and what all of them say together."""
+
+@dataclass(frozen=True)
+class Together:
+    """What many runs say together, those that are not listed one by one among them."""
+
+    figures: Mapping[EngineName, Mapping[str, Summary]]
+    courses: Mapping[Series, Sequence[float]]
+    """The values of each measure, oldest first."""
+    done: int
+    failed: int
+
+
+def together(runs: Sequence[Run]) -> Together:
+    """The same of runs that are listed, given newest first."""
+    done = [run for run in reversed(runs) if run.state == "done"]
+    courses: dict[Series, list[float]] = {
+        (engine, measure): [values[measure] for values in found if values[measure] is not None]
+        for timed, found_of in ((True, described(warmed(done))), (False, described(done)))
+        for engine, found in found_of.items()
+        for measure in MEASURES[engine]
+        if (measure in TIMING) == timed
+    }
+    return Together(summaries(runs), courses, len(done), len(runs) - len(done))
+
+
+def together_of(measured: Measurements, failed: int) -> Together:
+    """The same of more runs than could be held one by one; `measured` has every column."""
+    import numpy as np
+
+    warm = np.asarray(measured.warm_up) == 0
+    counted = warm if warm.any() else ~warm
+    courses = {}
+    for engine, measure in EVERY_SERIES:
+        values = values_of(measured, (engine, measure))
+        values = values[counted & ~np.isnan(values)] if measure in TIMING else values[~np.isnan(values)]
+        courses[engine, measure] = [
+            float(np.median(part)) for part in np.array_split(values, COURSE) if len(part)
+        ]
+    return Together(summaries_of(measured), courses, len(measured), failed)
+
+
+def print_stats(
+    console: Console,
+    runs: Sequence[Run],
+    heard: Sequence[Heard] = (),
+    series: Sequence[Series] = EVERY_SERIES,
+    whole: Together | None = None,
+) -> None:
+    """Print the runs in the order given, why some of them failed, and what all of them say together.
+
+    `heard` says of each run whether its model had trained on the sound; `whole` is what `runs` are the newest of.
+    """
     if not runs:
         console.print(NO_RUNS, markup=False)
         return
-    print_section(console, "Runs, newest first (x: times faster than real time)", runs_table(runs))
+    whole = whole or together(runs)
+    title = "Runs, newest first (x: times faster than real time)"
+    print_section(console, title, runs_table(runs, heard))
+    if (left := whole.done + whole.failed - len(runs)) > 0:
+        console.print(f"and {left:,} older ones, which --csv and --json list\n", style="dim", markup=False)
     if failed := [run for run in runs if run.state == "failed"]:
-        print_section(console, "Failed", failures_table(failed))
-    if len(failed) < len(runs):
+        print_section(console, "Failed", failures_table(failed[:MOST_FAILURES]))
+        if (left := whole.failed - min(len(failed), MOST_FAILURES)) > 0:
+            console.print(
+                f"and {left:,} older ones, which --csv and --json list\n", style="dim", markup=False
+            )
+    if whole.done:
         title = "Together, per engine and measure (interval: of the median, at 95 % confidence)"
-        print_section(console, title, summary_table(runs))
+        print_section(console, title, summary_table(console, whole, series))
+    for note in marks_told(runs, heard):
+        console.print(f"Note: {note}", style="dim", markup=False)
+
+
+def marks_told(runs: Sequence[Run], heard: Sequence[Heard]) -> list[str]:
+    """What the marks behind the runs mean, where there are any."""
+    said = []
+    if any(run.warm_up for run in runs):
+        said.append("cold: the worker was new to this model or saturator; not counted in timing")
+    if count := sum(one is Heard.YES for one in heard):
+        models = "its model" if count == 1 else "their models"
+        said.append(
+            f"heard: {count:,} of these {len(runs):,} runs {'is of a sound' if count == 1 else 'are of sounds'} "
+            f"that {models} had trained on; the error is lower there than on others"
+        )
+    return said
 
 
 def print_section(console: Console, title: str, table: Table) -> None:
@@ -53,17 +149,26 @@ class Shortened:
         return Measurement(min(width, 8), width)
 
 
-def runs_table(runs: Sequence[Run]) -> Table:
-    """A line for each run."""
+def runs_table(runs: Sequence[Run], heard: Sequence[Heard] = ()) -> Table:
+    """A line for each run, with a column of marks where one of them has any."""
+    marks = [mark(run, known) for run, known in zip(runs, heard or [Heard.UNKNOWN] * len(runs), strict=True)]
     table = new_table()
     table.add_column("finished", no_wrap=True)
     table.add_column("file")
     for heading in ("length", "dsp x", "tcn x", "ESR dB"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("model", no_wrap=True)
-    for run in runs:
-        table.add_row(*run_cells(run), style="red" if run.state == "failed" else "")
+    if any(marks):
+        table.add_column("", no_wrap=True)
+    for run, own in zip(runs, marks, strict=True):
+        style = "red" if run.state == "failed" else ""
+        table.add_row(*run_cells(run), *([own] if any(marks) else []), style=style)
     return table
+
+
+def mark(run: Run, heard: Heard) -> str:
+    """What keeps a run from being counted like the others, in a word or two."""
+    return " ".join(["cold"] * run.warm_up + ["heard"] * (heard is Heard.YES))
 
 
 def run_cells(run: Run) -> list[RenderableType]:
@@ -81,15 +186,6 @@ def run_cells(run: Run) -> list[RenderableType]:
     ]
 
 
-def short_id(model_id: str) -> str:
-    """A model's id without its date and time: enough to tell models apart, and `fxd models show` takes it.
-
-    >>> short_id("20261124-031502-compact-ab12")
-    'compact-ab12'
-    """
-    return model_id.split("-", 2)[-1]
-
-
 def failures_table(failed: Sequence[Run]) -> Table:
     table = new_table()
     table.add_column("file", ratio=1, overflow="fold")
@@ -99,16 +195,26 @@ def failures_table(failed: Sequence[Run]) -> Table:
     return table
 
 
-def summary_table(runs: Sequence[Run]) -> Table:
-    """A line for each engine and measure; 80 columns hold it."""
+def summary_table(console: Console, whole: Together, series: Sequence[Series]) -> Table:
+    """A line for each engine and measure; 80 columns hold it. On a terminal with its course if there is room."""
+    table = measures_table(whole, series)
+    room = min(COURSE, console.width - Measurement.get(console, console.options, table).maximum - 1)
+    return measures_table(whole, series, room) if console.is_terminal and room >= LEAST_COURSE else table
+
+
+def measures_table(whole: Together, series: Sequence[Series], course: int = 0) -> Table:
     table = new_table()
     table.add_column("", no_wrap=True)
     table.add_column("measure", no_wrap=True)
     for heading in ("n", "median", "std", "p95", "interval"):
         table.add_column(heading, justify="right", no_wrap=True)
-    for engine, measures in summaries(runs).items():
+    if course:
+        table.add_column("course", justify="right", no_wrap=True)
+    for engine, measures in whole.figures.items():
         for measure, summary in measures.items():
-            table.add_row(engine, measure, *summary_cells(summary))
+            if (engine, measure) in series:
+                line = [sparkline(whole.courses[engine, measure], course)] if course else []
+                table.add_row(engine, measure, *summary_cells(summary), *line)
         table.add_section()
     return table
 
@@ -121,19 +227,6 @@ def summary_cells(summary: Summary) -> list[str]:
 
 def new_table() -> Table:
     return Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
-
-
-def plain(text: str) -> str:
-    r"""The text in one line, with everything that could steer a terminal written out.
-
-    >>> plain("a\x1b[31m\n")
-    'a\\x1b[31m\\x0a'
-    """
-    return "".join(character if character.isprintable() else escape(ord(character)) for character in text)
-
-
-def escape(code: int) -> str:
-    return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
 
 
 def shorten(text: str, width: int) -> str:

@@ -55,6 +55,14 @@ class Models(Database):
         with self.read() as connection:
             return [Model(*row) for row in connection.execute(query)]
 
+    def trained_on(self, model_id: str) -> frozenset[str] | None:
+        """Content hashes of all that a model could hear in its training; None where nobody knows."""
+        query = select(models.c.details).where(models.c.id == model_id)
+        with self.read() as connection:
+            details = connection.execute(query).scalar()
+        heard = (details or {}).get("trained_on")
+        return None if heard is None else frozenset(heard)
+
     def update_model(self, model_id: str, reason: str, details: dict[str, Any]) -> None:
         """Write down the decision about a model: its reason, and details that replace the old ones.
 

@@ -2,14 +2,15 @@
 
 import hashlib
 import json
+import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, fields
 from datetime import datetime
 from pathlib import PurePosixPath
 from typing import Any
 
-from sqlalchemy import Connection, Select, Table, func, insert, select, union
+from sqlalchemy import ColumnElement, Connection, Select, Table, func, insert, select, true, union
 
 from fxd.store.database import Database
 from fxd.store.examples import VARIABLES, add_example
@@ -82,6 +83,44 @@ class Runs(Database):
         """The runs that finished at this time or later, newest first."""
         with self.read() as connection:
             return load(connection, select(runs.c.id).where(runs.c.finished_at >= moment))
+
+    def pages(self, last: int | None, since: datetime | None, size: int) -> Iterator[list[Run]]:
+        """The `last` runs that finished at `since` or later, all where these are None, newest first.
+
+        In lists of `size` runs, without their steps, so that a long log need not be held at once. What is
+        recorded meanwhile is not in it.
+        """
+        left = math.inf if last is None else last
+        query = select(runs.c.id).order_by(*NEWEST_FIRST)
+        if since is not None:
+            query = query.where(runs.c.finished_at >= since)
+        place: ColumnElement[bool] = true()
+        while left > 0:
+            asked = int(min(size, left))
+            with self.read() as connection:
+                page = load(connection, query.where(place).limit(asked), with_steps=False)
+            if page:
+                yield page
+            if len(page) < asked:
+                return
+            left -= asked
+            at, id = page[-1].finished_at, page[-1].id
+            # The first of the two alone would do for the index; the second is for runs of the same moment.
+            place = (runs.c.finished_at <= at) & ((runs.c.finished_at < at) | (runs.c.id < id))
+
+    def count_done(self, last: int | None, since: datetime | None) -> tuple[int, int]:
+        """How many of the `last` runs since then are done, and how many failed."""
+        chosen = select(runs.c.state)
+        if since is not None:
+            chosen = chosen.where(runs.c.finished_at >= since)
+        if last is not None:
+            chosen = chosen.order_by(*NEWEST_FIRST).limit(last)
+        state = chosen.subquery().c.state
+        with self.read() as connection:
+            counted: dict[str, int] = dict(
+                connection.execute(select(state, func.count()).group_by(state)).tuples().all()
+            )
+        return counted.get("done", 0), counted.get("failed", 0)
 
     def runs_of(self, text: str) -> list[Run]:
         """The runs whose file, or one of whose outputs, is `text` as a whole path or as its last part.
@@ -224,14 +263,14 @@ def step_values(run_id: str, step: Step) -> dict[str, Any]:
     return {**values_of(step), "run_id": run_id}
 
 
-def load(connection: Connection, ids: Select[tuple[str]]) -> list[Run]:
+def load(connection: Connection, ids: Select[tuple[str]], with_steps: bool = True) -> list[Run]:
     """The runs that `ids` selects, whole, newest first."""
     chosen = select(ids.subquery().c[0])
     query = select(runs.c.environment_id, *RUN_COLUMNS).where(runs.c.id.in_(chosen)).order_by(*NEWEST_FIRST)
     rows = connection.execute(query).all()
     environment_of = load_environments(connection, {row.environment_id for row in rows})
     results_of = load_results(connection, chosen)
-    steps_of = load_steps(connection, chosen)
+    steps_of = load_steps(connection, chosen) if with_steps else defaultdict(list)
     found = []
     for environment, *values in rows:
         own: dict[str, Any] = dict(zip((column.name for column in RUN_COLUMNS), values, strict=True))

@@ -6,7 +6,8 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from fxd.insight.stats_table import plain, print_stats, shorten
+from fxd.insight.plain import plain
+from fxd.insight.stats_table import print_stats, shorten
 from fxd.store.records import Quality, Result, Run
 
 MakeRun = Callable[..., Run]

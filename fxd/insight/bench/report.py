@@ -9,7 +9,8 @@ from rich.text import Text
 from fxd.insight.bench.figures import BUSY
 from fxd.insight.bench.sections import Section, channels, fed, sections
 from fxd.insight.hints import counted
-from fxd.insight.stats_table import new_table, plain, print_section
+from fxd.insight.plain import plain
+from fxd.insight.stats_table import new_table, print_section
 
 Row = Mapping[str, Any]
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from fxd.insight.bench.figures import ENOUGH
-from fxd.insight.stats_table import NOTHING, short_id
+from fxd.insight.plain import short_id
+from fxd.insight.stats_table import NOTHING
 from fxd.insight.stats_table import figure as digits
 
 Row = Mapping[str, Any]

@@ -1,0 +1,1 @@
+"""How the commands with many options are called; what they do is in `fxd.commands`."""

@@ -1,0 +1,71 @@
+"""`fxd stats`: what may be asked, and which questions exclude each other."""
+
+from collections.abc import Collection
+from typing import Annotated
+
+import typer
+
+from fxd.store.records import EngineName
+from fxd.usage.options import Home, Json, opened
+
+LAST = 20
+"""Runs that are told where nobody says how many."""
+
+APART = (
+    ("--csv", "--json"),
+    ("--json", "--engine"),
+    ("--json", "--measure"),
+)
+"""Options that do not go together. `--json` alone has one form, with every engine and measure."""
+
+
+def stats(
+    context: typer.Context,
+    last: Annotated[
+        int | None,
+        typer.Option("--last", min=1, max=1_000_000, metavar="N", help=f"The newest N runs; else {LAST}."),
+    ] = None,
+    since: Annotated[
+        str | None,
+        typer.Option(
+            "--since", metavar="TIME", help="Runs since then: 12h, 7d, 4w ago, or 2026-03-01[T14:30]."
+        ),
+    ] = None,
+    engine: Annotated[EngineName | None, typer.Option("--engine", help="Tell of this engine only.")] = None,
+    measure: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--measure", metavar="NAME", help="Tell this measure only (repeatable): esr_db, x_realtime."
+        ),
+    ] = None,
+    csv: Annotated[bool, typer.Option("--csv", help="Print CSV instead of a table.")] = False,
+    json: Json = False,
+    home: Home = None,
+) -> int:
+    """Tell how good the imitation was, and what it cost."""
+    from fxd.commands.stats import stats
+    from fxd.insight.question import Question, QuestionError, chosen_series, moment
+
+    options = {"--last": last, "--since": since, "--engine": engine, "--measure": measure}
+    options |= {"--csv": csv, "--json": json}
+    if said := clash([option for option, value in options.items() if value]):
+        raise typer.BadParameter(said)
+    try:
+        start = moment(since) if since is not None else None
+        series = chosen_series(engine, measure or [])
+    except QuestionError as error:
+        raise typer.BadParameter(str(error)) from error
+    if last is None and since is None:
+        last = LAST
+    _, settings = opened(context, home)
+    return stats(settings, Question(last, start, series, "json" if json else "csv" if csv else "table"))
+
+
+def clash(given: Collection[str]) -> str:
+    """Two of the options given that do not go together, in words; else nothing.
+
+    >>> clash(["--last", "--csv", "--json"])
+    '--csv and --json do not go together'
+    """
+    both = next((pair for pair in APART if set(pair) <= set(given)), None)
+    return f"{both[0]} and {both[1]} do not go together" if both else ""
