@@ -117,9 +117,8 @@ class Runs(Database):
             chosen = chosen.order_by(*NEWEST_FIRST).limit(last)
         state = chosen.subquery().c.state
         with self.read() as connection:
-            counted: dict[str, int] = dict(
-                connection.execute(select(state, func.count()).group_by(state)).tuples().all()
-            )
+            rows = connection.execute(select(state, func.count()).group_by(state))
+            counted: dict[str, int] = {name: number for name, number in rows}  # noqa: C416
         return counted.get("done", 0), counted.get("failed", 0)
 
     def runs_of(self, text: str) -> list[Run]:

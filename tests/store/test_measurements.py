@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from fxd.store.measurements import content_key
 from fxd.store.records import Environment, Run
 from fxd.store.store import Store
 
@@ -64,3 +65,12 @@ def test_names_are_left_out_unless_asked_for(store: Store, recorded: list[Run]) 
 def test_an_empty_log_has_empty_columns(store: Store) -> None:
     found = store.measurements([ESR_DB], last=10)
     assert (len(found), list(found.value[ESR_DB]), found.environments) == (0, [], {})
+
+
+@pytest.mark.usefixtures("recorded")
+def test_files_and_content_keys_come_alone(store: Store) -> None:
+    found = store.measurements([ESR_DB], with_files=True, with_content_keys=True)
+    assert [found.file[row] for row in range(3)] == ["a.wav", "b.wav", "a.wav"]
+    assert list(found.content_key) == [content_key("c1"), 0, content_key("c1")]
+    assert content_key("c1") != content_key("c2")
+    assert (found.run_id, list(found.content.codes)) == ([], [])

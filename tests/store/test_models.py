@@ -106,3 +106,11 @@ def test_what_new_files_said_of_a_model_comes_newest_first(store: Store, make_mo
         store.add_review(review)
     assert store.reviews("new") == [second, first]
     assert store.reviews("old") == []
+
+
+def test_what_a_model_trained_on_is_known_where_its_details_tell(store: Store, make_model: MakeModel) -> None:
+    store.add_model(make_model("told", details={"trained_on": ["c1", "c2", "c1"]}))
+    store.add_model(make_model("silent", details={}))
+    assert store.trained_on("told") == {"c1", "c2"}
+    assert store.trained_on("silent") is None
+    assert store.trained_on("nobody") is None

@@ -244,3 +244,28 @@ def test_a_sound_is_named_by_the_file_in_which_it_came_last(store: Store, make_r
     store.record_run(make_run("older than contents.wav", 9), None)
     assert store.files_of(["c0", "c1", "c2"]) == {"c0": "copy of a.wav", "c1": "sub/b.wav"}
     assert store.files_of([]) == {}
+
+
+@pytest.mark.parametrize(("last", "since"), [(None, 0), (None, 3), (7, 0), (4, 3), (6, 3), (1, 0)])
+def test_pages_of_runs_hold_what_a_list_would(
+    store: Store, make_run: MakeRun, last: int | None, since: int
+) -> None:
+    # Pairs of runs that finished at the same moment: a page may end between two of them.
+    made = [
+        make_run(f"{number}.wav", number // 2, state="failed" if number % 3 else "done")
+        for number in range(11)
+    ]
+    store.record_runs([(run, None) for run in made])
+    moment = made[2 * since].finished_at
+    wanted = [replace(run, steps=()) for run in store.runs_since(moment)][:last]
+    for size in (1, 3, 100):
+        pages = list(store.pages(last, moment, size))
+        assert [run for page in pages for run in page] == wanted
+        assert all(len(page) == size for page in pages[:-1])
+    done = sum(run.state == "done" for run in wanted)
+    assert store.count_done(last, moment) == (done, len(wanted) - done)
+
+
+def test_an_empty_log_has_no_pages(store: Store) -> None:
+    assert list(store.pages(None, None, 5)) == []
+    assert store.count_done(None, None) == (0, 0)
