@@ -15,11 +15,10 @@ anew, and a disk that is full costs the next start its time, but no sound.
 
 import os
 import shutil
-import stat
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
@@ -28,6 +27,8 @@ from typing import Any
 import llvmlite
 import numba
 from numba.core.caching import FunctionCache
+
+from fxd.cache_folders import cache_folders
 
 KEEP_DAYS = 30.0
 PACKAGE = Path(__file__).parent
@@ -43,38 +44,10 @@ def source_hash() -> str:
     return digest.hexdigest()[:16]
 
 
-def candidates() -> Iterator[Path]:
-    """Folders for caches, the best first."""
-    if chosen := os.environ.get("NUMBA_CACHE_DIR"):
-        yield Path(chosen).absolute()
-    else:
-        wanted = Path(os.environ.get("XDG_CACHE_HOME", ""))
-        if wanted.is_absolute():
-            yield wanted
-        with suppress(RuntimeError):  # there is no such user
-            yield Path.home() / ".cache"
-    with suppress(OSError):
-        yield temporary_folder()
-
-
-def temporary_folder() -> Path:
-    """A folder for this user's temporary files. Raises OSError where there is none.
-
-    What lies there is executed: a folder that another user made, or may write into, is not taken.
-    """
-    folder = Path(tempfile.gettempdir()) / f"fxd-cache-{os.getuid()}"
-    with suppress(FileExistsError):
-        folder.mkdir(mode=0o700)
-    found = folder.lstat()
-    if stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not found.st_mode & 0o077:
-        return folder
-    return Path(tempfile.mkdtemp(prefix="fxd-cache-"))
-
-
 def cache_folder() -> Path | None:
     """The folder for the sources as they are, made if need be; None where nothing can be written."""
     name = source_hash()
-    for candidate in candidates():
+    for candidate in cache_folders():
         folder = candidate / "fxd" / "kernels" / name
         with suppress(OSError):
             is_new = not folder.is_dir()

@@ -89,6 +89,8 @@ class Measurements:
     """Content hashes. These three are filled only where names were asked for: they are most of the memory."""
     content_key: array[int] = field(default_factory=lambda: array("q"))
     """`content_key` of the contents, where these keys were asked for: what tells sounds apart in 8 bytes."""
+    file_key: array[int] = field(default_factory=lambda: array("q"))
+    """The same of the files."""
 
     def __len__(self) -> int:
         return len(self.finished_at)
@@ -96,7 +98,12 @@ class Measurements:
 
 def content_key(content: str | None) -> int:
     """A number that stands for a content hash as long as this process lives; 0 where there is none."""
-    return 0 if content is None else hash(content) or 1
+    return text_key(content)
+
+
+def text_key(text: str | None) -> int:
+    """The same for any text."""
+    return 0 if text is None else hash(text) or 1
 
 
 class Columns(Database):
@@ -110,12 +117,14 @@ class Columns(Database):
         with_names: bool = False,
         with_files: bool = False,
         with_content_keys: bool = False,
+        with_file_keys: bool = False,
     ) -> Measurements:
         """These measures, pairs of an engine and one of `MEASURE_COLUMNS`, of runs that are done, oldest first.
 
         `since`: only of runs that finished then or later; `last`: only of the newest so many of these;
         `with_names`: with their ids, files and contents; `with_files`: with the files alone; `with_content_keys`:
-        with numbers for the contents. Reads in pieces; memory grows with the columns only.
+        with numbers for the contents; `with_file_keys`: with numbers for the files. Reads in pieces; memory grows
+        with the columns only.
         """
         wanted = list(dict.fromkeys(measures))
         found = Measurements(value={key: array("d") for key in wanted})
@@ -129,6 +138,8 @@ class Columns(Database):
             fill.setdefault("content_sha256", []).append(
                 lambda text: found.content_key.append(content_key(text))
             )
+        if with_file_keys:
+            fill.setdefault("file", []).append(lambda text: found.file_key.append(text_key(text)))
         with self.read() as connection:
             rows = connection.execution_options(yield_per=ROWS_AT_A_TIME).execute(
                 query(wanted, since, last, list(fill))

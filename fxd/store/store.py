@@ -6,6 +6,7 @@ from fxd.store.errors import StoreError, StoreUnavailable
 from fxd.store.examples import Examples
 from fxd.store.measurements import Columns
 from fxd.store.models import Models
+from fxd.store.overview import Overview
 from fxd.store.runs import Runs
 from fxd.store.schema import ensure_current
 from fxd.store.trainings import Trainings
@@ -13,7 +14,7 @@ from fxd.store.trainings import Trainings
 __all__ = ["Store", "StoreError", "StoreUnavailable", "open_store"]
 
 
-class Store(Runs, Columns, Examples, Models, Trainings, Benches):
+class Store(Runs, Columns, Overview, Examples, Models, Trainings, Benches):
     """One open database, with a part for each thing that it remembers; `open_store` makes it.
 
     Every method is one transaction. It raises StoreUnavailable where trying again later can help,

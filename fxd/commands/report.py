@@ -1,0 +1,71 @@
+"""`fxd report`: one page that tells how good the imitation is, to look at, to listen to and to send on."""
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from fxd.config import Settings
+from fxd.insight.report.content import Audio, OnProgress, Report, Window, gather
+from fxd.insight.report.page import GENERATOR, render, report_json
+from fxd.log import warn_only
+from fxd.pipeline.files import display, write_text
+from fxd.store.store import open_store
+
+HEAD_BYTES = 2_000
+"""Of a page, in which it says who made it."""
+
+
+class NotOurs(OSError):
+    """A file that is no report stands where the report should go."""
+
+
+def report(settings: Settings, output: Path, window: Window, files: int, audio: Audio, as_json: bool) -> int:
+    """Write the report, or print what it would tell as JSON."""
+    warn_only()
+    if not as_json:
+        refuse_others(output)
+    with open_store(settings.database_url) as store, shown_progress() as on_progress:
+        made = gather(settings, store, window, files, audio, on_progress)
+        if as_json:
+            print(json.dumps(report_json(made), indent=2, allow_nan=False))
+            return 0
+        page = render(made)
+    write_text(output.absolute(), page)
+    print(told(output, made, len(page)))
+    return 0
+
+
+def refuse_others(output: Path) -> None:
+    """Raise where `output` is something that the report must not replace."""
+    if output.is_dir():
+        raise NotOurs(f"{display(output)} is a folder; name a file with -o")
+    if output.exists():
+        with output.open("rb") as file:
+            if f'content="{GENERATOR}"'.encode() not in file.read(HEAD_BYTES):
+                raise NotOurs(
+                    f"{display(output)} is there already and is no report of fxd's; move it away, or name "
+                    "another file with -o"
+                )
+
+
+def told(output: Path, made: Report, size: int) -> str:
+    """What was made, in a few words."""
+    sounds = len(made.listening.sounds)
+    heard = f"{sounds} files to listen to" if sounds != 1 else "1 file to listen to"
+    return f"{display(output)}: {made.done:,} runs, {heard}, {size / 1e6:.1f} MB; open it in a browser"
+
+
+@contextmanager
+def shown_progress() -> Iterator[OnProgress]:
+    """A bar on a terminal, nothing in a pipe."""
+    if not sys.stderr.isatty():
+        yield lambda _what, _share: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=1.0)
+        yield lambda what, share: bar.update(task, description=what, completed=share)

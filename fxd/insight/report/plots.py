@@ -1,0 +1,354 @@
+"""The pictures of a report. No text of a user's is drawn: fonts miss characters, and `$` would be mathematics;
+names are in the titles that a pointer shows, and in the tables beside."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from datetime import datetime
+from typing import Any
+
+from markupsafe import Markup
+
+from fxd.cache_folders import cache_folders
+from fxd.insight.heard import Heard
+from fxd.insight.plain import short_id
+from fxd.insight.report.lineage import CostPoint
+from fxd.insight.report.material import Distribution
+from fxd.insight.report.sounds import Sound
+from fxd.insight.report.svg import ACCENT, DIFFERENCE, DRY, DSP, GRID, INK, MUTED, TCN, clean, svg_of
+from fxd.insight.report.trend import Mark, Trend
+from fxd.insight.report.verdict import GOOD_DB
+from fxd.insight.stats_table import figure as three_digits
+
+WIDE, NARROW = (8.6, 2.7), (4.4, 2.7)
+"""Inches of 72 units: for a desk and for a phone, between which the style sheet chooses."""
+MARK_COLOURS = {"promotion": TCN, "change": DIFFERENCE, "settings": DSP, "environment": MUTED}
+HEARD = {Heard.NO: "", Heard.YES: "trained on it", Heard.UNKNOWN: "not known whether it was trained on"}
+SOURCE_COLOURS = {"dry": DRY, "dsp": DSP, "tcn": TCN}
+
+Draw = Callable[[Any, dict[str, list[str]]], None]
+
+
+def use_own_folder() -> None:
+    """Keep matplotlib's list of fonts with fxd's own caches, and its user's settings out of the report."""
+    if "MPLCONFIGDIR" in os.environ:
+        return
+    for folder in cache_folders():
+        with suppress(OSError):
+            (folder / "fxd" / "matplotlib").mkdir(parents=True, exist_ok=True)
+            os.environ["MPLCONFIGDIR"] = str(folder / "fxd" / "matplotlib")
+            return
+
+
+def both_widths(name: str, label: str, draw: Draw, height: float = WIDE[1]) -> Markup:
+    """The same picture for a desk and for a phone."""
+    wide = picture(f"{name}-w", label, (WIDE[0], height), draw, "wide")
+    return wide + picture(f"{name}-n", label, (NARROW[0], height), draw, "narrow")
+
+
+def picture(name: str, label: str, size: tuple[float, float], draw: Draw, extra_class: str = "") -> Markup:
+    use_own_folder()
+    import matplotlib
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.figure import Figure
+
+    settings: dict[Any, Any] = {
+        **dict.fromkeys(("text.color", "axes.labelcolor", "xtick.labelcolor", "ytick.labelcolor"), INK),
+        **dict.fromkeys(("axes.edgecolor", "xtick.color", "ytick.color"), MUTED),
+        "grid.color": GRID,
+        "axes.facecolor": "none",
+        "figure.facecolor": "none",
+        "savefig.facecolor": "none",
+        "svg.fonttype": "none",
+        "svg.hashsalt": name,
+        "font.size": 10.0,
+        "axes.axisbelow": True,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "legend.frameon": False,
+        "axes.grid": True,
+        "axes.grid.axis": "y",
+        "figure.dpi": 72.0,
+        "path.simplify": True,
+    }
+    with matplotlib.rc_context(settings):
+        figure = Figure(figsize=size, layout="constrained")
+        FigureCanvasSVG(figure)
+        titles: dict[str, list[str]] = {}
+        draw(figure.add_subplot(), titles)
+        return svg_of(figure, name, label, titles, extra_class)
+
+
+def error_plot(trend: Trend, marks: Sequence[Mark]) -> Markup:
+    """The error of the imitation over time."""
+
+    def draw(axes: Any, titles: dict[str, list[str]]) -> None:
+        draw_trend(axes, trend, TCN, titles, "dB")
+        axes.set_ylabel("ESR, dB (lower is closer)")
+        draw_marks(axes, marks, titles)
+
+    label = f"ESR over time, {trend.n} runs; the table below has the numbers"
+    return both_widths("error", label, draw)
+
+
+def speed_plot(trends: Sequence[Trend], marks: Sequence[Mark]) -> Markup:
+    """How many times faster than real time each engine was, over time."""
+
+    def draw(axes: Any, titles: dict[str, list[str]]) -> None:
+        axes.set_yscale("log")
+        for trend in trends:
+            draw_trend(axes, trend, SOURCE_COLOURS[trend.name], titles, "times real time")
+        axes.set_ylabel("times faster than real time")
+        axes.yaxis.set_major_formatter(lambda value, _position: f"{value:g}")
+        axes.yaxis.set_minor_formatter(lambda _value, _position: "")
+        few_ticks(axes)
+        draw_marks(axes, marks, titles)
+
+    label = (
+        f"Speed over time of {' and '.join(trend.name for trend in trends)}; the table below has the numbers"
+    )
+    return both_widths("speed", label, draw)
+
+
+def few_ticks(axes: Any) -> None:
+    """On a logarithmic axis: also between the powers of ten, where there are few of them."""
+    from matplotlib.ticker import LogLocator
+
+    low, high = axes.get_ylim()
+    axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if high / low < 100 else (1.0,)))
+
+
+def draw_trend(axes: Any, trend: Trend, colour: str, titles: dict[str, list[str]], unit: str) -> None:
+    from matplotlib.dates import date2num
+
+    if trend.points:
+        times = date2num([point.at for point in trend.points])
+        values = [point.value for point in trend.points]
+        gid = f"points-{trend.name}"
+        faces = [colour if point.heard == Heard.NO else "none" for point in trend.points]
+        axes.scatter(times, values, s=22, facecolors=faces, edgecolors=colour, linewidths=1.2, gid=gid)
+        titles[gid] = [
+            clean(
+                (
+                    point.file,
+                    f"{trend.name} {three_digits(point.value)} {unit}",
+                    day(point.at),
+                    HEARD[point.heard],
+                )
+            )
+            for point in trend.points
+        ]
+    else:
+        # A single stretch would be a line without length.
+        middles = date2num([one.start + (one.end - one.start) / 2 for one in trend.bins])
+        low, median, high = ([getattr(one, name) for one in trend.bins] for name in ("low", "median", "high"))
+        axes.fill_between(middles, low, high, color=colour, alpha=0.2, linewidth=0)
+        axes.plot(middles, median, color=colour, linewidth=1.6)
+        gid = f"bins-{trend.name}"
+        axes.scatter(middles, median, s=14, color=colour, gid=gid)
+        titles[gid] = [
+            clean(
+                (
+                    f"{trend.name} {three_digits(one.median)} {unit}",
+                    f"half of the runs {three_digits(one.low)} to {three_digits(one.high)}",
+                    f"{one.n:,} runs",
+                    f"{day(one.start)} to {day(one.end)}",
+                )
+            )
+            for one in trend.bins
+        ]
+    time_axis(axes)
+
+
+def time_axis(axes: Any) -> None:
+    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+
+    here = datetime.now().astimezone().tzinfo
+    locator = AutoDateLocator(tz=here, minticks=3, maxticks=6)
+    axes.xaxis.set_major_locator(locator)
+    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator, tz=here))
+
+
+def draw_marks(axes: Any, marks: Sequence[Mark], titles: dict[str, list[str]]) -> None:
+    """A line for each thing that happened, numbered as in the list below the picture."""
+    from matplotlib.dates import date2num
+
+    if not marks:
+        return
+    times = date2num([mark.at for mark in marks])
+    colours = [MARK_COLOURS[mark.kind] for mark in marks]
+    for time, colour in zip(times, colours, strict=True):
+        axes.axvline(time, color=colour, linewidth=1, linestyle=(0, (3, 3)))
+    bottom = axes.get_xaxis_transform()
+    axes.scatter(
+        times,
+        [0] * len(times),
+        marker="^",
+        s=46,
+        color=colours,
+        transform=bottom,
+        clip_on=False,
+        zorder=4,
+        gid="marks",
+    )
+    titles["marks"] = [f"{number}: {mark.text}, {day(mark.at)}" for number, mark in enumerate(marks, 1)]
+    for number, time in enumerate(times, 1):
+        axes.annotate(
+            str(number),
+            (time, 1),
+            xycoords=bottom,
+            xytext=(0, 2),
+            textcoords="offset points",
+            ha="center",
+            va="bottom",
+            fontsize=8,
+        )
+
+
+def distribution_plot(distribution: Distribution) -> Markup:
+    """How many files have which error."""
+
+    def draw(axes: Any, titles: dict[str, list[str]]) -> None:
+        edges = distribution.edges
+        width = edges[1] - edges[0]
+        below = [0] * len(distribution.new)
+        for counts, face, name in (
+            (distribution.new, TCN, "never heard"),
+            (distribution.heard, "none", "trained on, or not known"),
+        ):
+            axes.bar(
+                edges[:-1],
+                counts,
+                width * 0.9,
+                below,
+                align="edge",
+                facecolor=face,
+                edgecolor=TCN,
+                label=name,
+                linewidth=1,
+            )
+            below = [a + b for a, b in zip(below, counts, strict=True)]
+        axes.axvline(GOOD_DB, color=ACCENT, linewidth=1, linestyle=(0, (3, 3)))
+        axes.set_xlabel("ESR, dB (left is closer)")
+        axes.set_ylabel("files")
+        axes.legend(loc="best", fontsize=9)
+        whole_numbers(axes)
+        del titles
+
+    label = f"Distribution of the ESR over {distribution.files} files; the table below has the numbers"
+    return both_widths("distribution", label, draw)
+
+
+def whole_numbers(axes: Any) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    axes.yaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
+
+
+def cost_plot(points: Sequence[CostPoint]) -> Markup:
+    """Error against multiply-adds, of the models of the home and of those that ship with fxd."""
+
+    def draw(axes: Any, titles: dict[str, list[str]]) -> None:
+        axes.set_xscale("log")
+        for gid, shipped in (("shipped", True), ("trained", False)):
+            some = [point for point in points if point.shipped == shipped]
+            if not some:
+                continue
+            axes.scatter(
+                [point.multiply_adds for point in some],
+                [point.esr_db for point in some],
+                s=[70 if point.serves else 34 for point in some],
+                facecolors="none" if shipped else TCN,
+                edgecolors=TCN,
+                linewidths=1.4,
+                label="ships with fxd" if shipped else "trained here",
+                gid=gid,
+            )
+            titles[gid] = [told(point) for point in some]
+        labelled: set[str] = set()
+        for point in points:
+            if point.preset not in labelled and point.preset.isascii() and "$" not in point.preset:
+                labelled.add(point.preset)
+                axes.annotate(
+                    point.preset,
+                    (point.multiply_adds, point.esr_db),
+                    xytext=(6, 5),
+                    textcoords="offset points",
+                    fontsize=9,
+                )
+        axes.set_xlabel("multiply-adds a frame")
+        axes.set_ylabel("ESR, dB (lower is closer)")
+        axes.xaxis.set_major_formatter(lambda value, _position: f"{value:,.0f}")
+        axes.xaxis.set_minor_formatter(lambda _value, _position: "")
+        axes.margins(x=0.15, y=0.15)
+        axes.legend(loc="best", fontsize=9)
+        wide_ticks(axes)
+
+    label = f"Error against cost of {len(points)} models; the table of models has the numbers"
+    return both_widths("cost", label, draw, 3.1)
+
+
+def wide_ticks(axes: Any) -> None:
+    from matplotlib.ticker import LogLocator
+
+    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0), numticks=8))
+
+
+def told(point: CostPoint) -> str:
+    return clean(
+        (
+            short_id(point.id),
+            f"{point.esr_db:.1f} dB over {point.judged_by} recordings",
+            f"{point.multiply_adds:,} multiply-adds a frame",
+            "ships with fxd" if point.shipped else "trained here",
+            "serves" if point.serves else "",
+        )
+    )
+
+
+def wave_plot(sound: Sound, name: str) -> Markup:
+    """The outlines of the three sounds, one above the other: the player lays its position over it."""
+
+    def draw(axes: Any, titles: dict[str, list[str]]) -> None:
+        largest = max(1e-9, *(abs(value) for take in sound.takes for value in (*take.low, *take.high)))
+        for row, take in enumerate(sound.takes):
+            places = [place / max(len(take.low) - 1, 1) for place in range(len(take.low))]
+            low, high = ([value / largest * 0.48 - row for value in side] for side in (take.low, take.high))
+            axes.fill_between(places, low, high, color=SOURCE_COLOURS[take.source], linewidth=0.4)
+        axes.set_xlim(0, 1)
+        axes.set_ylim(-len(sound.takes) + 0.45, 0.55)
+        axes.set_axis_off()
+        axes.set_position((0, 0, 1, 1))
+        axes.figure.set_layout_engine("none")
+        del titles
+
+    return picture(name, "Waveforms of dry, DSP and TCN, one above the other", (8.6, 1.7), draw, "wave")
+
+
+def spectrum_plot(sound: Sound, name: str) -> Markup:
+    """The spectrum of the difference against that of the DSP's sound."""
+    spectrum = sound.spectrum
+    if spectrum is None:
+        return Markup("")
+
+    def draw(axes: Any, titles: dict[str, list[str]]) -> None:
+        axes.set_xscale("log")
+        axes.plot(spectrum.hz, spectrum.dsp_db, color=DSP, linewidth=1.6, label="DSP")
+        axes.plot(spectrum.hz, spectrum.difference_db, color=DIFFERENCE, linewidth=1.6, label="TCN less DSP")
+        axes.set_ylabel("dBFS")
+        axes.set_ylim(bottom=max(-160, min(spectrum.difference_db) - 5))
+        axes.xaxis.set_major_formatter(
+            lambda value, _position: f"{value / 1000:g}k" if value >= 1000 else f"{value:g}"
+        )
+        axes.xaxis.set_minor_formatter(lambda _value, _position: "")
+        axes.set_xlabel("Hz")
+        axes.legend(loc="best", fontsize=9)
+        del titles
+
+    return both_widths(name, "Spectra of the DSP's sound and of the difference", draw, 2.3)
+
+
+def day(moment: datetime) -> str:
+    return f"{moment.astimezone():%Y-%m-%d %H:%M}"
