@@ -11,6 +11,7 @@ EngineName = Literal["dsp", "tcn"]
 RunState = Literal["done", "failed"]
 Subset = Literal["training", "validation"]
 TrainingState = Literal["running", "promoted", "kept", "failed", "stopped"]
+LiveEngines = Literal["dsp", "tcn", "both"]
 
 
 @dataclass(frozen=True)
@@ -243,3 +244,47 @@ class Bench:
     """Version."""
     document: dict[str, Any]
     """What `fxd bench --json` printed."""
+
+
+@dataclass(frozen=True)
+class LiveSession:
+    """Somebody played through the engines, in real time."""
+
+    id: str
+    started_at: datetime
+    seconds: float
+    """How long, so far."""
+    ending: str
+    """Why it ended; empty where it still plays, or where it was killed."""
+    environment: Environment
+    engines: LiveEngines
+    """Which could be heard, beside the dry sound."""
+    model_id: str | None
+    """The model that was heard last; None where there was none."""
+    settings_hash: str
+    """Of the saturator, as the knobs left it."""
+    device: str
+    sample_rate: int
+    block: int
+    """Frames."""
+    channels: int
+    engine_frames: int
+    """Latency of the engines, all delayed to the longest."""
+    device_seconds: float
+    """Latency of the device, in and out, as far as it says; nan where it does not."""
+    calls: int
+    """Callbacks; the load is what they took over what their blocks play."""
+    load_median: float
+    load_p99: float
+    load_worst: float
+    late: int
+    """Callbacks that took longer than their blocks play."""
+    xruns: int
+    """Blocks that the device called late or incomplete, whoever was to blame."""
+    bad_samples: int
+    """From the device: no numbers, or absurd ones."""
+    clipped_samples: int
+    """To the device, beyond full scale."""
+    switches: int
+    recorded: str
+    """The file of the recorded dry sound; empty where nothing was recorded."""

@@ -9,7 +9,7 @@ from fxd.store.errors import StoreError
 from fxd.store.tables import metadata
 
 # The newest migration. Kept here as well, as Alembic takes longer to import than `fxd stats` may take.
-HEAD = "0007"
+HEAD = "0008"
 MIGRATIONS = Path(__file__).parent / "migrations"
 VERSION_TABLE = table("alembic_version", column("version_num"))
 # Any number would do, as long as every fxd uses the same.

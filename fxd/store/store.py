@@ -4,6 +4,7 @@ from fxd.store.benches import Benches
 from fxd.store.database import connect
 from fxd.store.errors import StoreError, StoreUnavailable
 from fxd.store.examples import Examples
+from fxd.store.live_sessions import LiveSessions
 from fxd.store.measurements import Columns
 from fxd.store.models import Models
 from fxd.store.overview import Overview
@@ -14,7 +15,7 @@ from fxd.store.trainings import Trainings
 __all__ = ["Store", "StoreError", "StoreUnavailable", "open_store"]
 
 
-class Store(Runs, Columns, Overview, Examples, Models, Trainings, Benches):
+class Store(Runs, Columns, Overview, Examples, Models, Trainings, Benches, LiveSessions):
     """One open database, with a part for each thing that it remembers; `open_store` makes it.
 
     Every method is one transaction. It raises StoreUnavailable where trying again later can help,

@@ -9,6 +9,7 @@ models 1 --- n promotions                          the newest promotion names th
        1 --- n trainings                           a training may end without a model
 trainings 1 --- n curve_points                     a point for each validation of a training
 environments 1 --- n benches                       a benchmark is one document
+environments 1 --- n live_sessions
 runs 1 --- n changes                               the run with which a measure became another
 """
 
@@ -28,7 +29,7 @@ from sqlalchemy import (
 )
 
 from fxd.store.columns import AnyText, Count, Document, Measure, UtcTime
-from fxd.store.records import EngineName, RunState, Subset, TrainingState
+from fxd.store.records import EngineName, LiveEngines, RunState, Subset, TrainingState
 
 # Named from the first migration on: Alembic rebuilds a SQLite table to change it, and drops what has no name.
 NAMES = {
@@ -243,4 +244,34 @@ changes = Table(
     Column("accepted_at", UtcTime),
     Column("note", AnyText, nullable=False),
     sqlite_autoincrement=True,
+)
+
+live_sessions = Table(
+    "live_sessions",
+    metadata,
+    Column("id", AnyText, primary_key=True),
+    Column("started_at", UtcTime, nullable=False, index=True),
+    Column("seconds", Measure),
+    Column("ending", AnyText, nullable=False),
+    Column("environment_id", ForeignKey("environments.id"), nullable=False),
+    Column("engines", AnyText, nullable=False),
+    Column("model_id", ForeignKey("models.id")),
+    Column("settings_hash", AnyText, nullable=False),
+    Column("device", AnyText, nullable=False),
+    Column("sample_rate", Count, nullable=False),
+    Column("block", Count, nullable=False),
+    Column("channels", Count, nullable=False),
+    Column("engine_frames", Count, nullable=False),
+    Column("device_seconds", Measure),
+    Column("calls", Count, nullable=False),
+    Column("load_median", Measure),
+    Column("load_p99", Measure),
+    Column("load_worst", Measure),
+    Column("late", Count, nullable=False),
+    Column("xruns", Count, nullable=False),
+    Column("bad_samples", Count, nullable=False),
+    Column("clipped_samples", Count, nullable=False),
+    Column("switches", Count, nullable=False),
+    Column("recorded", AnyText, nullable=False),
+    one_of("engines", LiveEngines),
 )

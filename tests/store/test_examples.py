@@ -105,8 +105,8 @@ def test_a_set_from_before_its_length_was_kept_is_added_up(url: str, make_exampl
         for content, settings in (("c0", "loud"), ("c0", "soft"), ("c1", "loud")):
             store.add_example(make_example(content, settings, frames=66_150, bytes=3_000_000_000))
         with store.write() as connection:
-            for made_since in ("DROP TABLE dataset_totals", "DROP TABLE changes"):
-                connection.exec_driver_sql(made_since)
+            for table in ("dataset_totals", "changes", "live_sessions"):
+                connection.exec_driver_sql(f"DROP TABLE {table}")
             connection.exec_driver_sql("ALTER TABLE runs DROP COLUMN warm_up")
             connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0005'")
     with open_store(url) as store:
