@@ -26,7 +26,9 @@ from typing import Any
 
 import llvmlite
 import numba
+from numba.core import sigutils
 from numba.core.caching import FunctionCache
+from numba.core.ccallback import CFunc
 
 from fxd.cache_folders import cache_folders
 
@@ -103,3 +105,21 @@ def njit(cache: bool = False, **options: Any) -> Callable[[Callable[..., Any]], 
         return kernel
 
     return declare
+
+
+def c_function(signature: str) -> Callable[[Callable[..., Any]], CFunc]:
+    """Compile a function that C code can call, at its `address`: no interpreter takes part, nor its lock.
+
+    It is compiled where this is called, so a module calls it in a function and not while it is imported.
+    """
+
+    def compile_it(function: Callable[..., Any]) -> CFunc:
+        # A division by zero must not raise: nobody would be there to catch it.
+        options = {"nopython": True, "error_model": "numpy"}
+        compiled = CFunc(function, sigutils.normalize_signature(signature), {}, options)  # type: ignore[no-untyped-call]
+        if CACHE_FOLDER is not None:
+            compiled._cache = KernelCache(function)  # type: ignore[attr-defined, no-untyped-call]
+        compiled.compile()
+        return compiled
+
+    return compile_it

@@ -337,18 +337,18 @@ def compile_arrays(sizes: Any, work: Any, w: Any, plan: Any, p: Any) -> Callable
     return run
 
 
-@cache
-def network_kernel(sizes: tuple[ArraySize, ...]) -> Callable[[Array, Array, Array, Plan, int], None]:
-    """The pass through a network whose layer arrays have these sizes: `run(sound, weights, memory, plan, now)`.
+def run_network(sizes: str, sound: Array, weights: Array, memory: Array, plan: Plan, now: int) -> None:
+    """The pass through a network whose layer arrays have these sizes, see `network_kernel`."""
+    raise NotImplementedError("it exists in compiled code only")
 
-    It turns `sound`, [channels, frames], from dry to wet in place. `memory`, [channels, ...], is what the stream
-    remembers after `now` frames. The plan is where the dry and the wet sound of a tile stand in it, and then for
-    each array its ArrayPlan and its layers' LayerPlans.
-    """
-    all_sizes = " ".join(map(str, sizes))
 
-    @njit(cache=True, nogil=True)
-    def run(sound: Array, weights: Array, memory: Array, plan: Plan, now: int) -> None:
+@overload(run_network, prefer_literal=True)
+def compile_network(
+    sizes: Any, sound: Any, weights: Any, memory: Any, plan: Any, now: Any
+) -> Callable[..., None]:
+    all_sizes = sizes.literal_value
+
+    def run(sizes: Any, sound: Any, weights: Any, memory: Any, plan: Any, now: Any) -> None:
         dry, wet = plan[0], plan[1]
         for channel in range(sound.shape[0]):
             own = memory[channel]
@@ -361,6 +361,28 @@ def network_kernel(sizes: tuple[ArraySize, ...]) -> Callable[[Array, Array, Arra
                 run_arrays(all_sizes, Work(weights, own, frames, now + start), 0, plan, 2)
                 for t in range(frames):
                     sound[channel, start + t] = own[wet + t]
+
+    return run
+
+
+def sizes_text(sizes: tuple[ArraySize, ...]) -> str:
+    """The sizes as the literal that the code of a network is compiled for."""
+    return " ".join(map(str, sizes))
+
+
+@cache
+def network_kernel(sizes: tuple[ArraySize, ...]) -> Callable[[Array, Array, Array, Plan, int], None]:
+    """The pass through a network whose layer arrays have these sizes: `run(sound, weights, memory, plan, now)`.
+
+    It turns `sound`, [channels, frames], from dry to wet in place. `memory`, [channels, ...], is what the stream
+    remembers after `now` frames. The plan is where the dry and the wet sound of a tile stand in it, and then for
+    each array its ArrayPlan and its layers' LayerPlans.
+    """
+    all_sizes = sizes_text(sizes)
+
+    @njit(cache=True, nogil=True)
+    def run(sound: Array, weights: Array, memory: Array, plan: Plan, now: int) -> None:
+        run_network(all_sizes, sound, weights, memory, plan, now)
 
     compiled: Callable[[Array, Array, Array, Plan, int], None] = run
     return compiled
