@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from fxd.config import Settings
 from fxd.insight.heard import Heard, heard_runs
-from fxd.insight.hints import mixed_hint, model_hint
+from fxd.insight.hints import mixed_hint, model_hint, nothing_to_tell
 from fxd.insight.question import Question
-from fxd.insight.stats import EVERY_SERIES, NO_RUNS, columns_of, stats_json, summaries_of, summary_json
+from fxd.insight.stats import EVERY_SERIES, columns_of, stats_json, summaries_of, summary_json
 from fxd.store.records import Run
 from fxd.store.store import Store, open_store
 
@@ -25,13 +25,16 @@ PAGE = 1_000
 def stats(settings: Settings, question: Question) -> int:
     """Answer the question: the runs and, per engine and measure, what they say together."""
     with open_store(settings.database_url) as store:
-        match question.form:
-            case "json":
-                tell_json(store, question)
-            case "csv":
-                tell_csv(store, question)
-            case "table":
-                tell_table(settings, store, question)
+        if question.by is not None:
+            from fxd.commands.groups import tell_groups
+
+            tell_groups(store, question, question.by)
+        elif question.form == "json":
+            tell_json(store, question)
+        elif question.form == "csv":
+            tell_csv(store, question)
+        else:
+            tell_table(settings, store, question)
     return 0
 
 
@@ -71,9 +74,8 @@ def tell_table(settings: Settings, store: Store, question: Question) -> None:
     runs = next(store.pages(question.last, question.since, PAGE), [])
     hint = model_hint(settings, store.champion())
     if not runs:
-        print(
-            nothing(store, question)
-        )  # without rich, which takes as long to load as all the rest of an empty home
+        # Without rich, which takes as long to load as all the rest of an empty home.
+        print(nothing_to_tell(store, question.since))
         return
     from rich.console import Console
 
@@ -93,12 +95,3 @@ def all_of(store: Store, question: Question) -> Together:
 
     done, failed = store.count_done(question.last, question.since)
     return together_of(store.measurements(columns_of(EVERY_SERIES), question.since, done), failed)
-
-
-def nothing(store: Store, question: Question) -> str:
-    """Why there is nothing to tell."""
-    newest = next(iter(store.runs(1)), None)
-    if newest is None or question.since is None:
-        return NO_RUNS
-    since, last = (f"{at.astimezone():%Y-%m-%d %H:%M}" for at in (question.since, newest.finished_at))
-    return f"No runs since {since}; the newest is of {last}."

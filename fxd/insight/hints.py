@@ -1,9 +1,11 @@
 """What a person should know before believing a number."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from fxd.config import Settings
 from fxd.engines.settings_hash import settings_hash
+from fxd.insight.stats import NO_RUNS
 from fxd.store.records import EngineName, Model, Run
 from fxd.store.store import Store
 
@@ -36,6 +38,18 @@ def mixed_hint(runs: Sequence[Run]) -> str:
         f"these runs span {counted(models, 'model')} and {counted(settings, 'saturator setting')}; "
         "the figures together mix them"
     )
+
+
+def nothing_to_tell(store: Store, since: datetime | None) -> str:
+    """Why there is nothing to tell of the runs that are done since then."""
+    newest = next(iter(store.runs(1)), None)
+    if newest is None:
+        return NO_RUNS
+    if since is None:
+        failed = store.count_runs("failed")
+        return f"None of the runs was done: {failed:,} failed; `fxd stats` tells why."
+    began, last = (f"{at.astimezone():%Y-%m-%d %H:%M}" for at in (since, newest.finished_at))
+    return f"No runs are done since {began}; the newest of all is of {last}."
 
 
 def versions(runs: Sequence[Run], engine: EngineName) -> int:

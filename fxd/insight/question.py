@@ -10,6 +10,10 @@ from fxd.insight.stats import EVERY_SERIES, MEASURES, Series
 from fxd.store.records import EngineName
 
 Form = Literal["table", "json", "csv"]
+By = Literal["model", "day", "week", "host", "sample-rate", "file"]
+
+MOST_TELLING: tuple[Series, ...] = (("tcn", "esr_db"), ("tcn", "x_realtime"), ("dsp", "x_realtime"))
+"""What is told of groups and of comparisons where nobody asks for a measure."""
 UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 FORMS = "write 12h, 7d or 4w for so long ago, or a date: 2026-03-01, 2026-03-01T14:30"
 
@@ -28,6 +32,10 @@ class Question:
     """Those that finished then or later."""
     series: tuple[Series, ...]
     form: Form
+    by: By | None = None
+    """Tell of groups of runs."""
+    compare: tuple[str, str] | None = None
+    """Tell how the second differs from the first."""
 
 
 def moment(text: str, now: datetime | None = None) -> datetime:
@@ -51,8 +59,10 @@ def moment(text: str, now: datetime | None = None) -> datetime:
     return found
 
 
-def chosen_series(engine: EngineName | None, measures: Sequence[str]) -> tuple[Series, ...]:
-    """The measures asked for, in the order of the contract; all of them where none is named.
+def chosen_series(
+    engine: EngineName | None, measures: Sequence[str], otherwise: Sequence[Series] = EVERY_SERIES
+) -> tuple[Series, ...]:
+    """The measures asked for, in the order of the contract; those of `otherwise` where none is named.
 
     Raises QuestionError for a measure that does not exist, or not of this engine.
     """
@@ -64,8 +74,5 @@ def chosen_series(engine: EngineName | None, measures: Sequence[str]) -> tuple[S
                 f"--measure {measure}: the {engine} has none, as it is what the tcn is measured against; "
                 "leave --engine out, or write --engine tcn"
             )
-    return tuple(
-        (of, measure)
-        for of, measure in EVERY_SERIES
-        if engine in (None, of) and (not measures or measure in measures)
-    )
+    asked = [one for one in EVERY_SERIES if one[1] in measures] or otherwise
+    return tuple(one for one in asked if engine in (None, one[0]))

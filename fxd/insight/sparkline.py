@@ -1,13 +1,33 @@
 """A course of values as a line of blocks, the newest at the right: ▁▂▂▃▅▇█."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Sequence
 from itertools import pairwise
 from statistics import median
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 BLOCKS = "▁▂▃▄▅▆▇█"
 LEVEL = "▄"
 """Where nothing changes."""
+
+
+COURSE = 24
+"""Blocks that a course has at most."""
+
+
+def course_of(values: NDArray[np.float64]) -> list[float]:
+    """COURSE medians of many finite values, from which `sparkline` draws the same; fewer values as they are."""
+    import numpy as np
+
+    if len(values) <= COURSE:
+        return [float(value) for value in values]
+    return [float(np.median(part)) for part in np.array_split(values, COURSE)]
 
 
 def sparkline(values: Sequence[float], width: int) -> str:

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from fxd.insight.heard import Heard
 from fxd.insight.plain import plain, short_id
-from fxd.insight.sparkline import sparkline
+from fxd.insight.sparkline import COURSE, course_of, sparkline
 from fxd.insight.stats import (
     EVERY_SERIES,
     MEASURES,
@@ -36,8 +36,10 @@ ELLIPSIS = "…"
 
 MOST_FAILURES = 20
 """Failed runs whose reasons are told."""
-COURSE, LEAST_COURSE = 24, 6
-"""Columns that a course of values may take, and how many say something."""
+GAP = 2
+"""Between two columns of a table."""
+LEAST_COURSE = 6
+"""Columns that a course of values needs to say something."""
 
 
 @dataclass(frozen=True)
@@ -74,9 +76,7 @@ def together_of(measured: Measurements, failed: int) -> Together:
     for engine, measure in EVERY_SERIES:
         values = values_of(measured, (engine, measure))
         values = values[counted & ~np.isnan(values)] if measure in TIMING else values[~np.isnan(values)]
-        courses[engine, measure] = [
-            float(np.median(part)) for part in np.array_split(values, COURSE) if len(part)
-        ]
+        courses[engine, measure] = course_of(values)
     return Together(summaries_of(measured), courses, len(measured), failed)
 
 
@@ -98,7 +98,12 @@ def print_stats(
     title = "Runs, newest first (x: times faster than real time)"
     print_section(console, title, runs_table(runs, heard))
     if (left := whole.done + whole.failed - len(runs)) > 0:
-        console.print(f"and {left:,} older ones, which --csv and --json list\n", style="dim", markup=False)
+        console.print(
+            f"and {left:,} older ones, which --csv and --json list\n",
+            style="dim",
+            markup=False,
+            highlight=False,
+        )
     if failed := [run for run in runs if run.state == "failed"]:
         print_section(console, "Failed", failures_table(failed[:MOST_FAILURES]))
         if (left := whole.failed - min(len(failed), MOST_FAILURES)) > 0:
@@ -109,7 +114,7 @@ def print_stats(
         title = "Together, per engine and measure (interval: of the median, at 95 % confidence)"
         print_section(console, title, summary_table(console, whole, series))
     for note in marks_told(runs, heard):
-        console.print(f"Note: {note}", style="dim", markup=False)
+        console.print(f"Note: {note}", style="dim", markup=False, highlight=False)
 
 
 def marks_told(runs: Sequence[Run], heard: Sequence[Heard]) -> list[str]:
@@ -198,7 +203,7 @@ def failures_table(failed: Sequence[Run]) -> Table:
 def summary_table(console: Console, whole: Together, series: Sequence[Series]) -> Table:
     """A line for each engine and measure; 80 columns hold it. On a terminal with its course if there is room."""
     table = measures_table(whole, series)
-    room = min(COURSE, console.width - Measurement.get(console, console.options, table).maximum - 1)
+    room = min(COURSE, console.width - Measurement.get(console, console.options, table).maximum - GAP)
     return measures_table(whole, series, room) if console.is_terminal and room >= LEAST_COURSE else table
 
 

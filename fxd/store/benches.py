@@ -9,7 +9,7 @@ from fxd.store.errors import StoreError
 from fxd.store.records import Bench
 from fxd.store.rows import values_of
 from fxd.store.runs import environment_id, load_environments
-from fxd.store.tables import benches
+from fxd.store.tables import benches, environments
 
 
 class Benches(Database):
@@ -41,6 +41,12 @@ class Benches(Database):
             several = f"{len(found)} benchmarks begin or end so" if found else "no benchmark is called that"
             raise StoreError(f"{part!r}: {several}; `fxd bench --list` lists them")
         return (exact or found)[0]
+
+    def newest_bench_on(self, host: str, cpu: str) -> Bench | None:
+        """The benchmark that was begun last on this host with this processor; None where there is none."""
+        query = newest_first().join(environments, environments.c.id == benches.c.environment_id)
+        here = (environments.c.host == host) & (environments.c.cpu == cpu)
+        return next(iter(self.load_benches(query.where(here).limit(1))), None)
 
     def load_benches(self, query: Select[Any]) -> list[Bench]:
         with self.read() as connection:

@@ -5,18 +5,17 @@ from typing import Annotated
 
 import typer
 
+from fxd.insight.question import By
 from fxd.store.records import EngineName
 from fxd.usage.options import Home, Json, opened
 
 LAST = 20
 """Runs that are told where nobody says how many."""
 
-APART = (
-    ("--csv", "--json"),
-    ("--json", "--engine"),
-    ("--json", "--measure"),
-)
-"""Options that do not go together. `--json` alone has one form, with every engine and measure."""
+APART = (("--csv", "--json"),)
+"""Options that do not go together."""
+WHOLE = (("--json", "--engine"), ("--json", "--measure"))
+"""The same, but with --by: the JSON of runs has one form, with every engine and measure."""
 
 
 def stats(
@@ -31,6 +30,9 @@ def stats(
             "--since", metavar="TIME", help="Runs since then: 12h, 7d, 4w ago, or 2026-03-01[T14:30]."
         ),
     ] = None,
+    by: Annotated[
+        By | None, typer.Option("--by", help="Tell of groups: what the runs of each model, day, ... say.")
+    ] = None,
     engine: Annotated[EngineName | None, typer.Option("--engine", help="Tell of this engine only.")] = None,
     measure: Annotated[
         list[str] | None,
@@ -44,21 +46,23 @@ def stats(
 ) -> int:
     """Tell how good the imitation was, and what it cost."""
     from fxd.commands.stats import stats
-    from fxd.insight.question import Question, QuestionError, chosen_series, moment
+    from fxd.insight.question import MOST_TELLING, Form, Question, QuestionError, chosen_series, moment
+    from fxd.insight.stats import EVERY_SERIES
 
-    options = {"--last": last, "--since": since, "--engine": engine, "--measure": measure}
+    options = {"--last": last, "--since": since, "--by": by, "--engine": engine, "--measure": measure}
     options |= {"--csv": csv, "--json": json}
     if said := clash([option for option, value in options.items() if value]):
         raise typer.BadParameter(said)
     try:
         start = moment(since) if since is not None else None
-        series = chosen_series(engine, measure or [])
+        series = chosen_series(engine, measure or [], MOST_TELLING if by else EVERY_SERIES)
     except QuestionError as error:
         raise typer.BadParameter(str(error)) from error
-    if last is None and since is None:
+    if last is None and since is None and by is None:
         last = LAST
     _, settings = opened(context, home)
-    return stats(settings, Question(last, start, series, "json" if json else "csv" if csv else "table"))
+    form: Form = "json" if json else "csv" if csv else "table"
+    return stats(settings, Question(last, start, series, form, by))
 
 
 def clash(given: Collection[str]) -> str:
@@ -67,5 +71,6 @@ def clash(given: Collection[str]) -> str:
     >>> clash(["--last", "--csv", "--json"])
     '--csv and --json do not go together'
     """
-    both = next((pair for pair in APART if set(pair) <= set(given)), None)
+    apart = APART if "--by" in given else APART + WHOLE
+    both = next((pair for pair in apart if set(pair) <= set(given)), None)
     return f"{both[0]} and {both[1]} do not go together" if both else ""

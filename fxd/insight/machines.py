@@ -1,0 +1,165 @@
+"""On which machines runs were timed, and how far these timings may be set side by side.
+
+Times of two machines say nothing about fxd. So timing is told of one machine alone; or, where a benchmark of each
+holds how many multiply-adds a second its core can do (the peak), of all of them, as on one of them:
+
+    studio, peak 60 G/s     90 times real time
+    laptop, peak 40 G/s     60 times real time: as on studio 60 * 60 / 40 = 90
+
+What is left then is what a peak does not say: caches, memory, other programs. Threads are no matter of the peak:
+machines with another number of them are never set side by side.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fxd.insight.plain import plain
+from fxd.store.benches import Benches
+from fxd.store.records import Environment
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from fxd.store.measurements import Measurements
+
+FASTER_IS_MORE = frozenset(("x_realtime",))
+REMEDY = "`fxd bench` on each lets them be compared by their multiply-add peaks"
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Within one, timings are comparable."""
+
+    host: str
+    cpu: str
+    threads: int
+
+
+@dataclass(frozen=True)
+class Timing:
+    """What the timings of some rows are worth."""
+
+    rows: NDArray[np.bool_]
+    """[rows]: whose timing counts."""
+    factor: NDArray[np.float64]
+    """[rows]: a speed times this, or a duration over it, is what the machine told of would have shown."""
+    basis: str
+    """"one machine", "normalised" or "apart": the last where each number is its own machine's."""
+    told: str
+    """A sentence for people; empty where all rows are of one machine."""
+
+    def scaled(self, measure: str, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The values of a measure of timing, as on the machine told of."""
+        return values * self.factor if measure in FASTER_IS_MORE else values / self.factor
+
+
+def machine_of(environment: Environment) -> Machine:
+    return Machine(environment.host, environment.cpu, environment.threads)
+
+
+def machine_codes(measured: Measurements) -> tuple[NDArray[np.intp], list[Machine]]:
+    """Which machine each row was timed on, as a place in the list."""
+    import numpy as np
+
+    machines = list(dict.fromkeys(map(machine_of, measured.environments.values())))
+    places = {machine: place for place, machine in enumerate(machines)}
+    of_environment = np.zeros(max(measured.environments, default=0) + 1, np.intp)
+    for key, environment in measured.environments.items():
+        of_environment[key] = places[machine_of(environment)]
+    return of_environment[np.asarray(measured.environment)], machines
+
+
+def labels(machines: Sequence[Machine]) -> dict[Machine, str]:
+    """A short name for each: the host, with as much more as tells it from the others."""
+    hosts = [machine.host for machine in machines]
+    found = {}
+    for machine in machines:
+        same = [other for other in machines if other.host == machine.host]
+        more = [f"{machine.threads} threads"] if len({other.threads for other in same}) > 1 else []
+        more += [machine.cpu] if len({other.cpu for other in same}) > 1 else []
+        found[machine] = plain(
+            ", ".join([machine.host, *more]) if hosts.count(machine.host) > 1 else machine.host
+        )
+    return found
+
+
+def peaks(store: Benches, machines: Collection[Machine]) -> dict[Machine, float]:
+    """The multiply-add peak of each machine, by its newest benchmark; those without one are left out."""
+    found = {}
+    for machine in machines:
+        bench = store.newest_bench_on(machine.host, machine.cpu)
+        if bench is not None:
+            found[machine] = float(bench.document["peak_multiply_adds"]["median"])
+    return found
+
+
+def can_be_normalised(machines: Collection[Machine], known: Mapping[Machine, float]) -> bool:
+    return all(machine in known for machine in machines) and len({one.threads for one in machines}) == 1
+
+
+def why_not(machines: Collection[Machine], known: Mapping[Machine, float]) -> str:
+    """What keeps these machines from being set side by side, and what to do about it."""
+    if len({machine.threads for machine in machines}) > 1:
+        return "they gave the engines another number of threads, which no benchmark evens out"
+    names = labels(list(machines))
+    missing = ", ".join(names[machine] for machine in machines if machine not in known)
+    return f"there is no benchmark of {missing}: {REMEDY}"
+
+
+def normalised(
+    codes: NDArray[np.intp], machines: Sequence[Machine], known: Mapping[Machine, float], on: int
+) -> Timing:
+    """All rows, as on machine number `on`."""
+    import numpy as np
+
+    reference = known[machines[on]]
+    by_code = np.array([reference / known.get(machine, np.nan) for machine in machines])
+    told = (
+        f"timing of all machines is told as on {labels(machines)[machines[on]]}, "
+        "by the multiply-add peaks of their benchmarks"
+    )
+    return Timing(np.isfinite(by_code)[codes], by_code[codes], "normalised", told)
+
+
+def only_on(codes: NDArray[np.intp], machines: Sequence[Machine], on: int, because: str) -> Timing:
+    """The rows of machine number `on` alone."""
+    import numpy as np
+
+    rows = codes == on
+    told = ""
+    if because:
+        share = f"{rows.sum():,} of {len(rows):,} runs"
+        told = f"timing is of {labels(machines)[machines[on]]} alone, {share}: {because}"
+    return Timing(rows, np.ones(len(rows)), "one machine", told)
+
+
+def apart(codes: NDArray[np.intp], because: str) -> Timing:
+    """All rows, each with its own machine's numbers."""
+    import numpy as np
+
+    told = f"timing of two machines is not to be compared here: {because}"
+    return Timing(np.ones(len(codes), bool), np.ones(len(codes)), "apart", told)
+
+
+def timing_of(store: Benches, measured: Measurements, each_apart: bool) -> Timing:
+    """How the timings of all rows are to be told side by side.
+
+    `each_apart`: where machines cannot be set side by side each keeps its own numbers; else only the machine with
+    the most runs has any.
+    """
+    import numpy as np
+
+    codes, machines = machine_codes(measured)
+    if len(machines) < 2:
+        return only_on(codes, machines, 0, "")
+    known = peaks(store, machines)
+    if can_be_normalised(machines, known):
+        return normalised(codes, machines, known, int(codes[-1]))
+    because = why_not(machines, known)
+    if each_apart:
+        return apart(codes, because)
+    return only_on(codes, machines, int(np.bincount(codes).argmax()), because)
