@@ -42,7 +42,7 @@ def print_groups(console: Console, grouping: Grouping, notes: Sequence[str]) -> 
     series = list(grouping.values)
     for first in range(0, len(series), SIDE_BY_SIDE):
         shown = series[first : first + SIDE_BY_SIDE]
-        print_section(console, title(grouping.by, series), groups_table(console, grouping.by, groups, shown))
+        print_section(console, title(grouping.by, shown), groups_table(console, grouping.by, groups, shown))
     if (left := len(grouping) - len(groups)) > 0:
         console.print(
             f"and {left:,} more, which --csv and --json list", style="dim", markup=False, highlight=False

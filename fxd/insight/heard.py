@@ -71,6 +71,6 @@ def keys_of(contents: frozenset[str]) -> NDArray[Any]:
     """The keys by which `Measurements` tell these contents apart."""
     import numpy as np
 
-    from fxd.store.measurements import content_key
+    from fxd.store.measurements import text_key
 
-    return np.fromiter((content_key(content) for content in contents), np.int64, len(contents))
+    return np.fromiter((text_key(content) for content in contents), np.int64, len(contents))

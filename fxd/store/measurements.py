@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from array import array
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ ROWS_AT_A_TIME = 10_000
 Fill = Callable[[Iterable[Any]], None]
 """Takes the texts of some rows into a column."""
 
+COUNTS = ("output_bytes", "clipped_frames")
 MEASURE_COLUMNS = (
     "engine_seconds",
     "cpu_seconds",
@@ -91,7 +93,7 @@ class Measurements:
     content: Texts = field(default_factory=Texts)
     """Content hashes. These three are filled only where names were asked for: they are most of the memory."""
     content_key: array[int] = field(default_factory=lambda: array("q"))
-    """`content_key` of the contents, where these keys were asked for: what tells sounds apart in 8 bytes."""
+    """`text_key` of the content hashes, where these keys were asked for: what tells sounds apart in 8 bytes."""
     file_key: array[int] = field(default_factory=lambda: array("q"))
     """The same of the files."""
 
@@ -99,13 +101,8 @@ class Measurements:
         return len(self.finished_at)
 
 
-def content_key(content: str | None) -> int:
-    """A number that stands for a content hash as long as this process lives; 0 where there is none."""
-    return text_key(content)
-
-
 def text_key(text: str | None) -> int:
-    """The same for any text."""
+    """A number that stands for a text as long as this process lives; 0 where there is none."""
     return 0 if text is None else hash(text) or 1
 
 
@@ -139,10 +136,10 @@ class Columns(Database):
             fill = {"file": [found.file.extend]}
         if with_content_keys:
             fill.setdefault("content_sha256", []).append(
-                lambda texts: found.content_key.extend(map(content_key, texts))
+                lambda texts: found.content_key.extend(map(text_key, texts))
             )
         if with_file_keys:
-            fill.setdefault("file", []).append(lambda text: found.file_key.append(text_key(text)))
+            fill.setdefault("file", []).append(lambda texts: found.file_key.extend(map(text_key, texts)))
         with self.read() as connection:
             rows = connection.execution_options(yield_per=ROWS_AT_A_TIME).execute(
                 query(wanted, since, last, list(fill))
@@ -196,7 +193,10 @@ def append(
     for name, versions in zip(ENGINES, columns[6:first], strict=True):
         found.version[name].extend(versions)
     for key, values in zip(wanted, columns[first:last], strict=True):
-        found.value[key].extend(values)
+        # A run without a result of this engine has no count either; measures are nan already.
+        found.value[key].extend(
+            [math.nan if value is None else value for value in values] if key[1] in COUNTS else values
+        )
     for fills, column in zip(texts, columns[last:], strict=True):
         for fill in fills:
             fill(column)

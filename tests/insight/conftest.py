@@ -1,10 +1,13 @@
 """Runs as the store would give them."""
 
+import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
+from logs import Log
 
 from fxd.store.records import Environment, Quality, Result, Run
 
@@ -62,3 +65,14 @@ def failed_run(make_run: Callable[..., Run]) -> Run:
     reason = "broken.wav is no audio that can be read; convert it to WAV and drop it again"
     unread = {"sha256": "", "sample_rate": 0, "channels": 0, "frames": 0, "results": ()}
     return make_run("broken.wav", state="failed", reason=reason, **unread)
+
+
+@pytest.fixture
+def log(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Log]:
+    """An empty log, asked on 80 columns in a time zone far from UTC."""
+    monkeypatch.setenv("TZ", "America/New_York")
+    monkeypatch.setenv("COLUMNS", "80")
+    time.tzset()
+    yield Log(tmp_path / "home", capsys)
+    monkeypatch.undo()
+    time.tzset()

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from fxd.store.measurements import content_key
+from fxd.store.measurements import text_key
 from fxd.store.records import Environment, Run
 from fxd.store.store import Store
 
@@ -62,6 +62,14 @@ def test_names_are_left_out_unless_asked_for(store: Store, recorded: list[Run]) 
     assert (found.run_id, list(found.file.codes), list(found.content.codes)) == ([], [], [])
 
 
+def test_a_run_of_one_engine_has_nothing_of_the_other(store: Store, make_run: MakeRun) -> None:
+    run = make_run("a.wav")
+    store.record_run(replace(run, results=run.results[:1]), None)
+    found = store.measurements([("tcn", "output_bytes"), ESR_DB, ("dsp", "clipped_frames")])
+    assert [math.isnan(found.value[key][0]) for key in found.value] == [True, True, False]
+    assert found.version["tcn"][0] is None
+
+
 def test_an_empty_log_has_empty_columns(store: Store) -> None:
     found = store.measurements([ESR_DB], last=10)
     assert (len(found), list(found.value[ESR_DB]), found.environments) == (0, [], {})
@@ -71,6 +79,6 @@ def test_an_empty_log_has_empty_columns(store: Store) -> None:
 def test_files_and_content_keys_come_alone(store: Store) -> None:
     found = store.measurements([ESR_DB], with_files=True, with_content_keys=True)
     assert [found.file[row] for row in range(3)] == ["a.wav", "b.wav", "a.wav"]
-    assert list(found.content_key) == [content_key("c1"), 0, content_key("c1")]
-    assert content_key("c1") != content_key("c2")
+    assert list(found.content_key) == [text_key("c1"), 0, text_key("c1")]
+    assert text_key("c1") != text_key("c2")
     assert (found.run_id, list(found.content.codes)) == ([], [])
