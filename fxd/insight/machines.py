@@ -79,7 +79,8 @@ def labels(machines: Sequence[Machine]) -> dict[Machine, str]:
     found = {}
     for machine in machines:
         same = [other for other in machines if other.host == machine.host]
-        more = [f"{machine.threads} threads"] if len({other.threads for other in same}) > 1 else []
+        threads = f"{machine.threads} thread" + "s" * (machine.threads != 1)
+        more = [threads] if len({other.threads for other in same}) > 1 else []
         more += [machine.cpu] if len({other.cpu for other in same}) > 1 else []
         found[machine] = plain(
             ", ".join([machine.host, *more]) if hosts.count(machine.host) > 1 else machine.host

@@ -138,7 +138,7 @@ def test_peaks_do_not_even_out_threads(log: Log) -> None:
     document = log.json("--by", "host")
     assert document["timing"] == "apart"
     found = {group["group"]: figure(group, "tcn", "x_realtime") for group in document["groups"]}
-    assert found == {"studio, 1 threads": (1, 50.0), "studio, 2 threads": (1, 80.0)}
+    assert found == {"studio, 1 thread": (1, 50.0), "studio, 2 threads": (1, 80.0)}
     assert "another number of threads" in document["notes"][0]
 
 
