@@ -26,6 +26,9 @@ from mounts import SmallDisk, mounted
 from fxd.config import SaturatorSettings
 from fxd.pipeline.job import Job
 from fxd.pipeline.process import FileFault, process
+from fxd.training.job import CHECKPOINT_NAME, job_folder, read_job
+from fxd.training.lock import who_trains
+from fxd.training.trainer import usable_checkpoint
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
@@ -122,6 +125,84 @@ def test_a_file_whose_workers_die_or_hang_is_tried_again_and_quarantined_and_the
     assert "(2 attempts)" in told
     assert states(home) == {"deadly.wav": "failed", "harmless.wav": "done"}
     assert home.outputs() == names_of("harmless")
+
+
+def test_a_scheduled_retraining_that_is_killed_is_gone_on_with_by_the_next_and_the_old_model_serves(
+    home: Home,
+) -> None:
+    home.configure(
+        "[inbox]\nsettle_seconds = 0.2\n[processing]\nworkers = 1\n[tcn]\npreset = 'nano'\n"
+        "[training]\nschedule = '* * * * *'\nmin_new_seconds = 1\nmax_minutes = 1.5\n"
+    )
+    for number, clip in enumerate(sorted((Path(__file__).parent / "audio").glob("*.flac"))):
+        shutil.copy(clip, home.inbox / f"{number}.flac")
+    home.fxd("start", "--once")
+    champion = home.json("status")["model"]
+    daemon = home.start()
+    db = home.root / "db"
+
+    def has_steps() -> bool:
+        saved = usable_checkpoint(job_folder(db) / CHECKPOINT_NAME)
+        return saved is not None and saved.step > 0
+
+    wait_until(has_steps, "a checkpoint has some steps", LONG_DEADLINE)
+    killed = who_trains(db)
+    assert killed is not None
+    os.kill(killed.pid, signal.SIGKILL)
+    job = read_job(job_folder(db))
+    assert job is not None
+    wait_until(lambda: "without a result; the old model serves" in home.stderr(), "the daemon says so")
+    assert home.json("status")["model"] == champion
+    drop(home, "meanwhile.wav", 1)
+    wait_until((home.inbox / "done" / "meanwhile.wav").exists, "files are processed as before")
+    wait_until(lambda: who_trains(db) is not None, "the next retraining begins", LONG_DEADLINE)
+    wait_until(lambda: who_trains(db) is None, "it ends", LONG_DEADLINE)
+    assert home.stop(daemon) == 0
+    second, first = home.json("retrain", "--list")[:2]
+    assert first["state"] == "stopped"
+    assert "goes on with it" in first["reason"]
+    assert second["state"] in ("promoted", "kept")
+    assert second["model_id"] == job.model_id, "it began anew"
+
+
+# --- floods
+
+
+@pytest.fixture
+def short_queue() -> Iterator[None]:
+    """The kernel keeps hardly any events for whoever begins to watch now."""
+    setting = Path("/proc/sys/fs/inotify/max_queued_events")
+    before = setting.read_text()
+    try:
+        setting.write_text("64")
+    except OSError as error:
+        pytest.skip(
+            f"needs the right to change fs.inotify.max_queued_events: run the tests as root ({error})"
+        )
+    yield
+    setting.write_text(before)
+
+
+@pytest.mark.usefixtures("short_queue")
+def test_ten_thousand_files_whose_events_the_kernel_dropped_are_processed_once_each(home: Home) -> None:
+    home.configure(QUICK.format(workers=2).replace("settle", "rescan_seconds = 3600\nsettle"))
+    outside = home.root / "outside"
+    outside.mkdir()
+    rng = np.random.default_rng(0)
+    for number in range(10_000):
+        sound = (3000 * rng.standard_normal(800)).astype(np.int16)
+        soundfile.write(outside / f"{number}.wav", sound, 16_000)
+    daemon = home.start()
+    daemon.send_signal(signal.SIGSTOP)  # so it can read no event meanwhile, and the queue must overflow
+    for path in list(outside.iterdir()):
+        path.rename(home.inbox / path.name)
+    daemon.send_signal(signal.SIGCONT)
+    done = home.inbox / "done"
+    wait_until(lambda: sum(1 for _ in done.glob("*.wav")) == 10_000, "all are archived", 1500)
+    assert home.stop(daemon) == 0
+    runs = home.json("stats", "--last", "20000")["runs"]
+    assert sorted(run["file"] for run in runs) == sorted(f"{number}.wav" for number in range(10_000))
+    assert len(home.outputs()) == 20_000
 
 
 # --- disks
