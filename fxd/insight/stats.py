@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from fxd.bootstrap import median_interval
 from fxd.store.records import EngineName, Result, Run
 
 if TYPE_CHECKING:
@@ -41,9 +42,6 @@ DERIVED = {"rtf": "engine_seconds", "x_realtime": "engine_seconds"}
 """Measures that are not kept, and what they are made of."""
 
 NO_RUNS = "No runs yet. Drop an audio file into the inbox while `fxd start` runs."
-
-RESAMPLES = 2_000
-SEED = 0
 
 
 @dataclass(frozen=True)
@@ -231,38 +229,3 @@ def summarise(values: Sequence[float] | NDArray[np.float64]) -> Summary:
         max=float(ordered[-1]),
         ci95=median_interval(ordered),
     )
-
-
-def median_interval(ordered: Sequence[float] | NDArray[np.float64]) -> tuple[float, float]:
-    """The 95 % percentile-bootstrap interval of the median of sorted values, the same for the same values."""
-    import numpy as np
-
-    low, high = np.percentile(resampled_medians(ordered, SEED), (2.5, 97.5)).tolist()
-    return low, high
-
-
-def resampled_medians(ordered: Sequence[float] | NDArray[np.float64], seed: int) -> NDArray[np.float64]:
-    """The medians of RESAMPLES bootstrap resamples of sorted values, the same for the same values and seed.
-
-    A resample draws n of the n values with replacement, and its median is that of the positions drawn:
-
-        values      2.0 2.5 3.1 7.0 9.4     n = 5
-        positions   1 1 2 4 4               drawn; value[2] = 3.1 is the median of this resample
-
-    Only the middle positions matter, and their distribution is known, so nothing needs to be sorted: the
-    k-th smallest of n uniform numbers is Beta(k, n + 1 - k), and given it (u) the next one is
-    u + (1 - u) * Beta(1, n - k). A uniform number u stands for position floor(n * u).
-
-    Sources: Efron, "Bootstrap Methods: Another Look at the Jackknife", 1979, section 3 (the median);
-    David and Nagaraja, "Order Statistics", 2003, sections 2.1 and 2.5.
-    """
-    import numpy as np
-
-    n, values, rng = len(ordered), np.asarray(ordered), np.random.default_rng(seed)
-    k = (n + 1) // 2
-    lower = upper = rng.beta(k, n + 1 - k, RESAMPLES)
-    if n % 2 == 0:
-        upper = lower + (1 - lower) * rng.beta(1, n - k, RESAMPLES)
-    positions = np.minimum((n * np.stack((lower, upper))).astype(int), n - 1)
-    medians: NDArray[np.float64] = values[positions].mean(axis=0)
-    return medians

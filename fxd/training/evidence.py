@@ -38,6 +38,8 @@ import math
 import numpy as np
 import numpy.typing as npt
 
+from fxd.bootstrap import median_interval
+
 Gains = npt.NDArray[np.float64]
 
 YEARLY_LEVEL = 0.05
@@ -92,10 +94,5 @@ def survival(files: int) -> Gains:
 
 
 def bootstrap_interval(gains: Gains) -> tuple[float, float]:
-    """95 % interval of the median, from resampling with a fixed seed.
-
-    Source: Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 13.
-    """
-    picks = np.random.default_rng(0).integers(len(gains), size=(RESAMPLES, len(gains)))
-    low, high = np.quantile(np.median(gains[picks], axis=1), [0.025, 0.975])
-    return float(low), float(high)
+    """95 % bootstrap interval of the median."""
+    return median_interval(np.sort(gains), RESAMPLES)

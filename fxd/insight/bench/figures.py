@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from fxd.insight.stats import median_interval
+from fxd.bootstrap import median_interval
 
 Figure = dict[str, Any]
 

@@ -10,11 +10,12 @@ from typing import Literal
 
 import numpy as np
 
+from fxd.bootstrap import SEED, median_interval, resampled_medians
 from fxd.insight.hints import counted
 from fxd.insight.plain import short_id
 from fxd.insight.report.logbook import Floats, Logbook, Mask, Rows, newest_of_each
 from fxd.insight.report.material import FileRow, Material
-from fxd.insight.stats import RESAMPLES, SEED, Summary, summarise
+from fxd.insight.stats import Summary, summarise
 from fxd.insight.stats_table import figure
 from fxd.store.records import Promotion
 
@@ -159,8 +160,7 @@ def error_shift(log: Logbook, since: datetime) -> Shift | None:
     after = log.at >= since.timestamp()
     pairs = paired(log, log.esr_db, np.flatnonzero(compared & ~after), np.flatnonzero(compared & after))
     if len(pairs) >= FEWEST_PAIRS:
-        drawn = drawn_medians(pairs)
-        low, high = np.percentile(drawn, (2.5, 97.5)).tolist()
+        low, high = median_interval(np.sort(pairs))
         return Shift(float(np.median(pairs)), low, high, len(pairs), len(pairs), True)
     return unpaired(log.esr_db, compared & ~after & log.new, compared & after & log.new)
 
@@ -191,20 +191,9 @@ def unpaired(values: Floats, before: Mask, after: Mask) -> Shift | None:
     old, new = np.sort(values[before]), np.sort(values[after])
     if min(len(old), len(new)) < FEW:
         return None
-    drawn = drawn_medians(new) - drawn_medians(old, SEED + 1)
+    drawn = resampled_medians(new) - resampled_medians(old, SEED + 1)
     low, high = np.percentile(drawn, (2.5, 97.5)).tolist()
     return Shift(float(np.median(new) - np.median(old)), low, high, len(old), len(new), False)
-
-
-def drawn_medians(values: Floats, seed: int = SEED) -> Floats:
-    """Medians of `RESAMPLES` bootstrap resamples: the k-th smallest of n uniform numbers is Beta(k, n + 1 - k).
-
-    See `fxd.insight.stats.median_interval`.
-    """
-    ordered, n = np.sort(values), len(values)
-    k = (n + 1) // 2
-    draws = np.random.default_rng(seed).beta(k, n + 1 - k, RESAMPLES)
-    return np.asarray(ordered[np.minimum((n * draws).astype(int), n - 1)])
 
 
 def told_error(shift: Shift | None) -> str:
