@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from fxd.instance import Instance, Status
+
 DEADLINE_SECONDS = 120.0
 """Only a failure takes that long: a slow and busy machine may take a minute to compile the engines."""
 
@@ -53,6 +55,12 @@ class Home:
 
     def json(self, *arguments: str | Path) -> Any:
         return json.loads(self.fxd(*arguments, "--json").stdout)
+
+    def status(self) -> Status:
+        """What the daemon says of itself. For waiting: a command would take a core from whom it waits for."""
+        found = Instance(self.root / "db").read()
+        assert found is not None, "no daemon runs"
+        return found
 
     def start(self) -> "subprocess.Popen[str]":
         """Start the daemon, and wait until it watches."""

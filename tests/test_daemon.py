@@ -337,7 +337,8 @@ def test_a_read_only_outbox_pauses_the_daemon_until_it_can_be_written(
     assert (home.inbox / SHORT).exists()
     daemon = home.start()
     wait_until(lambda: "Read-only file system" in home.stderr(), "the daemon says what is wrong")
-    wait_until(lambda: home.json("status")["daemon"]["state"] == "paused", "the status says so, too")
+    wait_until(lambda: home.status().state == "paused", "the status says so, too")
+    assert home.json("status")["daemon"]["state"] == "paused"
     subprocess.run(["mount", "-o", "remount,rw", str(read_only_outbox)], check=True)
     wait_until(home.outputs, "the file comes out")
     assert home.stop(daemon) == 0

@@ -68,8 +68,7 @@ def states(home: Home) -> dict[str, str]:
 
 
 def is_under_way(home: Home, name: str) -> bool:
-    daemon = home.json("status")["daemon"]
-    return any(one["file"] == name and one["audio_seconds"] > 0 for one in daemon["processing"])
+    return any(one["file"] == name and one["audio_seconds"] > 0 for one in home.status().processing)
 
 
 # --- processes that die or hang
