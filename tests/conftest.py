@@ -28,7 +28,7 @@ def _untouched_user_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[N
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HOME", str(home))
         for name in [name for name in os.environ if name.startswith("FXD_")]:
-            if name != "FXD_TEST_WITHOUT_POSTGRES":
+            if not name.startswith("FXD_TEST_WITHOUT_"):
                 patch.delenv(name)
         yield
     assert list(home.iterdir()) == [], "a test wrote into the user's home"

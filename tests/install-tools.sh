@@ -1,8 +1,13 @@
 #!/bin/sh
-# Installs what the tests need beyond PyPI, where it is missing: PostgreSQL, strace and faketime.
+# Installs what the tests need beyond PyPI, where it is missing: PostgreSQL, Chromium, strace and faketime.
 set -eu
 has_postgresql() { command -v initdb >/dev/null 2>&1 || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1; }
+has_chromium() {
+    command -v chromium >/dev/null 2>&1 || command -v chromium-browser >/dev/null 2>&1 ||
+        command -v google-chrome >/dev/null 2>&1
+}
 missing=
+has_chromium || missing="$missing chromium"
 has_postgresql || missing="$missing postgresql"
 command -v strace >/dev/null 2>&1 || missing="$missing strace"
 command -v faketime >/dev/null 2>&1 || missing="$missing faketime"
@@ -13,7 +18,8 @@ if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
 else
     echo "The tests need these packages:$missing. Install them." >&2
     echo "Without PostgreSQL's server programs (initdb, postgres) set FXD_TEST_WITHOUT_POSTGRES=1 to leave those" >&2
-    echo "tests out." >&2
-    case "$missing" in *strace*) exit 1 ;; esac
-    [ -n "${FXD_TEST_WITHOUT_POSTGRES:-}" ]
+    echo "tests out, without Chromium FXD_TEST_WITHOUT_CHROMIUM=1." >&2
+    case "$missing" in *strace* | *faketime*) exit 1 ;; esac
+    case "$missing" in *chromium*) [ -n "${FXD_TEST_WITHOUT_CHROMIUM:-}" ] || exit 1 ;; esac
+    case "$missing" in *postgresql*) [ -n "${FXD_TEST_WITHOUT_POSTGRES:-}" ] || exit 1 ;; esac
 fi

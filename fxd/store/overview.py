@@ -8,10 +8,11 @@ from sqlalchemy import func, select
 
 from fxd.store.database import Database
 from fxd.store.examples import VARIABLES
+from fxd.store.measurements import ROWS_AT_A_TIME
 from fxd.store.records import Model, Run
 from fxd.store.rows import columns_of
 from fxd.store.runs import NEWEST_FIRST, load
-from fxd.store.tables import models, runs
+from fxd.store.tables import examples, models, runs
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,13 @@ class Overview(Database):
                 some = chosen[start : start + VARIABLES]
                 found += load(connection, select(runs.c.id).where(runs.c.finished_at.in_(some)))
         return sorted(found, key=lambda run: (run.finished_at, run.id), reverse=True)
+
+    def profiles(self) -> Iterator[tuple[str, str]]:
+        """Content hash and profile of every sound of the training set to which somebody listened."""
+        query = select(examples.c.content_sha256, examples.c.profile).where(examples.c.profile != "")
+        with self.read() as connection:
+            rows = connection.execution_options(yield_per=ROWS_AT_A_TIME).execute(query)
+            yield from ((content, profile) for content, profile in rows)
 
     def each_model(self) -> Iterator[Model]:
         """All models, newest first, one at a time: what all of them trained on need not fit into memory."""

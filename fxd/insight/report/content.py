@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -17,6 +17,7 @@ from fxd.insight.report.lineage import CostPoint, ModelRow, cost_points, in_wind
 from fxd.insight.report.logbook import Logbook, Machine, read_logbook
 from fxd.insight.report.material import Distribution, FileRow, distribution_of, material_of, worst_of
 from fxd.insight.report.sounds import Sound, sounds_of
+from fxd.insight.report.traits import hardest, profiles_of, traits_of, words
 from fxd.insight.report.trend import MOST_MARKS, MOST_POINTS, Mark, Trend, trend_of
 from fxd.insight.report.verdict import Sentence, verdict
 from fxd.store.overview import Failure
@@ -113,7 +114,10 @@ def gather(
     rows = [model_row(model, promotions) for model in store.each_model()]
     failed, failures = store.failures(since, MOST_REASONS)
     material = material_of(log, np.arange(len(log)))
-    worst = worst_of(store, log, material)
+    traits = traits_of(log, material, profiles_of(log, material, store.profiles()))
+    worst = [
+        replace(row, traits=words(traits, place)) for place, row in worst_of(store, log, material).items()
+    ]
     names = names_of(store, log, since)
     champion = store.champion()
     notes = [hint for hint in (model_hint(settings, champion), review_hint(store, champion)) if hint]
@@ -143,7 +147,7 @@ def gather(
         files=len(material),
         failures=tuple(failures),
         notes=tuple(notes),
-        verdict=verdict(log, material, worst, promotions, failed),
+        verdict=verdict(log, material, worst, hardest(log, material, traits), promotions, failed),
         marks=marks_of(log, promotions),
         error=trend_of("tcn", log, log.esr_db, names),
         speed=tuple(speed_trends(log, machine, names)),

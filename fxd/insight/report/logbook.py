@@ -49,6 +49,8 @@ class Logbook:
     """Seconds since 1970, UTC."""
     esr_db: Floats
     """nan where there is none."""
+    channels: npt.NDArray[np.int32]
+    sample_rate: npt.NDArray[np.int32]
     x_realtime: dict[EngineName, Floats]
     """nan where the engine did not run, or its worker was cold (unless all were)."""
     file: npt.NDArray[np.int64]
@@ -111,6 +113,8 @@ def logbook_of(found: Measurements, heard: npt.NDArray[np.int8]) -> Logbook:
     return Logbook(
         at=column(found.finished_at, np.float64),
         esr_db=np.maximum(column(found.value["tcn", "esr_db"], np.float64), FLOOR_DB),
+        channels=column(found.channels, np.int32),
+        sample_rate=column(found.sample_rate, np.int32),
         x_realtime={
             engine: speed(seconds, column(found.value[engine, "engine_seconds"], np.float64), warm)
             for engine in found.version

@@ -34,6 +34,8 @@ class FileRow:
     """Whether that model was trained on it."""
     runs: int
     """Of this file, in the window."""
+    traits: str = ""
+    """What it sounds like, in a few words."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,9 @@ class Distribution:
     new: tuple[int, ...]
     """Files that their model was not trained on."""
     heard: tuple[int, ...]
-    """The others: those that it was trained on, and those of which nobody knows."""
+    """The others."""
+    others: str
+    """What these are: those that it was trained on, those of which nobody knows, or both."""
     new_summary: Summary
     heard_summary: Summary
 
@@ -84,9 +88,15 @@ def distribution_of(log: Logbook, material: Material) -> Distribution:
         tuple(edges.tolist()),
         tuple(new),
         tuple(known),
+        name_of_others(set(log.heard[material.rows].tolist())),
         summarise(values[is_new]),
         summarise(values[~is_new]),
     )
+
+
+def name_of_others(kinds: set[int]) -> str:
+    named = {Heard.YES: "trained on", Heard.UNKNOWN: "not known whether trained on"}
+    return " or ".join(name for kind, name in named.items() if kind in kinds) or named[Heard.YES]
 
 
 def edges_of(low: float, high: float) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
@@ -96,18 +106,18 @@ def edges_of(low: float, high: float) -> np.ndarray[tuple[int], np.dtype[np.floa
     return np.arange(first, last + 1) * width
 
 
-def describe(store: Store, log: Logbook, material: Material, chosen: Sequence[int]) -> list[FileRow]:
-    """The files at these places of `material`, worst first as a rule, with what the store knows of them."""
+def describe(store: Store, log: Logbook, material: Material, chosen: Sequence[int]) -> dict[int, FileRow]:
+    """The files at these places of `material`, by place, with what the store knows of them."""
     rows = [int(material.rows[place]) for place in chosen]
     found: dict[tuple[datetime, int], Run] = {}
     for run in store.runs_finished_at({log.time(row) for row in rows}):
         found[run.finished_at, text_key(run.file)] = run
-    described = []
+    described = {}
     for place, row in zip(chosen, rows, strict=True):
         # A run may have been removed since.
         newest = found.get((log.time(row), int(log.file[row])))
         if newest is not None:
-            described.append(file_row(newest, log, row, int(material.runs[place])))
+            described[place] = file_row(newest, log, row, int(material.runs[place]))
     return described
 
 
@@ -126,7 +136,7 @@ def file_row(run: Run, log: Logbook, row: int, runs: int) -> FileRow:
     )
 
 
-def worst_of(store: Store, log: Logbook, material: Material) -> list[FileRow]:
-    """The files with the largest error, worst first."""
+def worst_of(store: Store, log: Logbook, material: Material) -> dict[int, FileRow]:
+    """The files with the largest error by their place in `material`, worst first."""
     last = len(material) - 1
     return describe(store, log, material, range(last, max(last - WORST, -1), -1))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import math
+import re
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass
 from datetime import datetime
@@ -23,6 +24,8 @@ from fxd.insight.stats_table import NOTHING, figure, length
 
 PACKAGE = "fxd.insight.report"
 SCRIPTS = ("player.js", "abx.js")
+UNBROKEN = re.compile(r"(?<=\d) (?=dB\b|%)")
+"""The space between a number and its unit."""
 GENERATOR = "fxd report"
 """By this, in the page's head, a report is known again."""
 
@@ -82,6 +85,8 @@ def templates() -> Environment:
         "figure": lambda value: figure(finite(value)),
         "db": lambda value: NOTHING if finite(value) is None else f"{value:.1f}",
         "time": lambda moment: f"{moment.astimezone():%Y-%m-%d %H:%M}",
+        "date": lambda moment: f"{moment.astimezone():%Y-%m-%d}",
+        "prose": lambda text: UNBROKEN.sub("\u00a0", plain(text)),
         "day": lambda moment: f"{moment.astimezone():%-d %B %Y}",
         "duration": length,
         "short_id": short_id,

@@ -24,6 +24,8 @@ from fxd.insight.stats_table import figure as three_digits
 
 WIDE, NARROW = (8.6, 2.7), (4.4, 2.7)
 """Inches of 72 units: for a desk and for a phone, between which the style sheet chooses."""
+MARGINS = (0.75, 0.5, 0.2, 0.3)
+"""Inches left, below, right and above of the axes."""
 MARK_COLOURS = {"promotion": TCN, "change": DIFFERENCE, "settings": DSP, "environment": MUTED}
 HEARD = {Heard.NO: "", Heard.YES: "trained on it", Heard.UNKNOWN: "not known whether it was trained on"}
 SOURCE_COLOURS = {"dry": DRY, "dsp": DSP, "tcn": TCN}
@@ -74,10 +76,13 @@ def picture(name: str, label: str, size: tuple[float, float], draw: Draw, extra_
         "path.simplify": True,
     }
     with matplotlib.rc_context(settings):
-        figure = Figure(figsize=size, layout="constrained")
+        figure = Figure(figsize=size)
         FigureCanvasSVG(figure)
+        # Not a layout of matplotlib's: measuring all texts takes as long as drawing them.
+        left, bottom, right, top = (inches / side for inches, side in zip(MARGINS, size * 2, strict=True))
+        axes = figure.add_axes((left, bottom, 1 - left - right, 1 - bottom - top))
         titles: dict[str, list[str]] = {}
-        draw(figure.add_subplot(), titles)
+        draw(axes, titles)
         return svg_of(figure, name, label, titles, extra_class)
 
 
@@ -101,9 +106,8 @@ def speed_plot(trends: Sequence[Trend], marks: Sequence[Mark]) -> Markup:
         for trend in trends:
             draw_trend(axes, trend, SOURCE_COLOURS[trend.name], titles, "times real time")
         axes.set_ylabel("times faster than real time")
-        axes.yaxis.set_major_formatter(lambda value, _position: f"{value:g}")
-        axes.yaxis.set_minor_formatter(lambda _value, _position: "")
-        few_ticks(axes)
+        axes.yaxis.set_major_formatter(lambda value, _position: f"{value:,g}")
+        few_ticks(axes.yaxis, *axes.get_ylim())
         draw_marks(axes, marks, titles)
 
     label = (
@@ -112,12 +116,12 @@ def speed_plot(trends: Sequence[Trend], marks: Sequence[Mark]) -> Markup:
     return both_widths("speed", label, draw)
 
 
-def few_ticks(axes: Any) -> None:
+def few_ticks(axis: Any, low: float, high: float) -> None:
     """On a logarithmic axis: also between the powers of ten, where there are few of them."""
-    from matplotlib.ticker import LogLocator
+    from matplotlib.ticker import LogLocator, NullLocator
 
-    low, high = axes.get_ylim()
-    axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if high / low < 100 else (1.0,)))
+    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if high / low < 100 else (1.0,), numticks=9))
+    axis.set_minor_locator(NullLocator())
 
 
 def draw_trend(axes: Any, trend: Trend, colour: str, titles: dict[str, list[str]], unit: str) -> None:
@@ -216,29 +220,36 @@ def distribution_plot(distribution: Distribution) -> Markup:
         below = [0] * len(distribution.new)
         for counts, face, name in (
             (distribution.new, TCN, "never heard"),
-            (distribution.heard, "none", "trained on, or not known"),
+            (distribution.heard, "none", distribution.others),
         ):
+            bars = [(edge, n, base) for edge, n, base in zip(edges, counts, below, strict=False) if n]
+            places, heights, bases = zip(*bars, strict=True) if bars else ((), (), ())
             axes.bar(
-                edges[:-1],
-                counts,
+                places,
+                heights,
                 width * 0.9,
-                below,
+                bases,
                 align="edge",
                 facecolor=face,
                 edgecolor=TCN,
-                label=name,
                 linewidth=1,
+                label=name,
             )
             below = [a + b for a, b in zip(below, counts, strict=True)]
         axes.axvline(GOOD_DB, color=ACCENT, linewidth=1, linestyle=(0, (3, 3)))
         axes.set_xlabel("ESR, dB (left is closer)")
         axes.set_ylabel("files")
-        axes.legend(loc="best", fontsize=9)
+        legend_above(axes)
         whole_numbers(axes)
         del titles
 
     label = f"Distribution of the ESR over {distribution.files} files; the table below has the numbers"
     return both_widths("distribution", label, draw)
+
+
+def legend_above(axes: Any) -> None:
+    """Where no mark can be."""
+    axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, fontsize=9, borderaxespad=0.2)
 
 
 def whole_numbers(axes: Any) -> None:
@@ -281,19 +292,12 @@ def cost_plot(points: Sequence[CostPoint]) -> Markup:
         axes.set_xlabel("multiply-adds a frame")
         axes.set_ylabel("ESR, dB (lower is closer)")
         axes.xaxis.set_major_formatter(lambda value, _position: f"{value:,.0f}")
-        axes.xaxis.set_minor_formatter(lambda _value, _position: "")
         axes.margins(x=0.15, y=0.15)
-        axes.legend(loc="best", fontsize=9)
-        wide_ticks(axes)
+        legend_above(axes)
+        few_ticks(axes.xaxis, *axes.get_xlim())
 
     label = f"Error against cost of {len(points)} models; the table of models has the numbers"
     return both_widths("cost", label, draw, 3.1)
-
-
-def wide_ticks(axes: Any) -> None:
-    from matplotlib.ticker import LogLocator
-
-    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0), numticks=8))
 
 
 def told(point: CostPoint) -> str:
@@ -321,7 +325,6 @@ def wave_plot(sound: Sound, name: str) -> Markup:
         axes.set_ylim(-len(sound.takes) + 0.45, 0.55)
         axes.set_axis_off()
         axes.set_position((0, 0, 1, 1))
-        axes.figure.set_layout_engine("none")
         del titles
 
     return picture(name, "Waveforms of dry, DSP and TCN, one above the other", (8.6, 1.7), draw, "wave")
@@ -342,9 +345,9 @@ def spectrum_plot(sound: Sound, name: str) -> Markup:
         axes.xaxis.set_major_formatter(
             lambda value, _position: f"{value / 1000:g}k" if value >= 1000 else f"{value:g}"
         )
-        axes.xaxis.set_minor_formatter(lambda _value, _position: "")
         axes.set_xlabel("Hz")
-        axes.legend(loc="best", fontsize=9)
+        few_ticks(axes.xaxis, 1, 1000)
+        legend_above(axes)
         del titles
 
     return both_widths(name, "Spectra of the DSP's sound and of the difference", draw, 2.3)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import math
+import os
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +43,7 @@ QUANTUM = 2.0**-23
 OPUS_RATE = 48_000
 FLAC_PLAIN_RATE = 65_535
 MIME = {"flac": "audio/flac", "opus": "audio/ogg"}
+ESCAPED = re.compile(rb"\\x([0-9a-f]{2})")
 COLUMNS = 240
 """Of a waveform."""
 SPECTRUM_FRAMES = 4096
@@ -147,10 +150,23 @@ def paths_of(settings: Settings, store: Store, run: Run) -> dict[Source, Path] |
         if dry.is_file():
             paths["dry"] = dry
     for result in run.results:
-        output = settings.paths.outbox / result.output
+        output = located(settings.paths.outbox, result.output)
         if is_made_by(store, run, result, output):
             paths[result.engine] = output
     return paths if len(paths) == 3 else None
+
+
+def located(folder: Path, recorded: str) -> Path:
+    r"""The file of a name as the store has it, in which bytes that are no UTF-8 stand as \xNN.
+
+    >>> located(Path("outbox"), "caf\\xe9.wav") == Path("outbox") / os.fsdecode(b"caf\xe9.wav")
+    True
+    """
+    as_told = folder / recorded
+    if "\\x" not in recorded or as_told.exists():
+        return as_told
+    raw = ESCAPED.sub(lambda match: bytes([int(match[1], 16)]), recorded.encode())
+    return folder / os.fsdecode(raw)
 
 
 def is_made_by(store: Store, run: Run, result: Result, output: Path) -> bool:

@@ -32,6 +32,8 @@ VARIABLES = {
 }
 COLOURS = re.compile("|".join(VARIABLES))
 FONT = re.compile(r"font: (?:\S+ )*?([\d.]+)px [^;]*")
+STRETCHED = "wave"
+"""The class of pictures that fill their box, whatever its shape."""
 REFERENCE = re.compile(r"#([\w.-]+)")
 
 
@@ -58,6 +60,8 @@ def svg_of(
     for attribute in ("width", "height", "version"):
         root.attrib.pop(attribute, None)
     root.attrib |= {"role": "img", "aria-label": label, "class": f"plot {extra_class}".strip()}
+    if extra_class == STRETCHED:
+        root.attrib["preserveAspectRatio"] = "none"
     return Markup(text_of(root))
 
 

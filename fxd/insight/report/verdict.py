@@ -10,11 +10,13 @@ from typing import Literal
 
 import numpy as np
 
-from fxd.bootstrap import SEED, median_interval, resampled_medians
 from fxd.insight.hints import counted
 from fxd.insight.plain import short_id
-from fxd.insight.report.logbook import Floats, Logbook, Mask, Rows, newest_of_each
+from fxd.insight.report.logbook import Logbook
 from fxd.insight.report.material import FileRow, Material
+from fxd.insight.report.shift import Shift, paired, same_sounds, unpaired
+from fxd.insight.report.traits import Trait
+from fxd.insight.report.traits import told as told_trait
 from fxd.insight.stats import Summary, summarise
 from fxd.insight.stats_table import figure
 from fxd.store.records import Promotion
@@ -43,30 +45,17 @@ class Sentence:
     tone: Tone
 
 
-@dataclass(frozen=True)
-class Shift:
-    """By how much a level differs after a moment from before it; the interval is of 95 %."""
-
-    difference: float
-    low: float
-    high: float
-    before: int
-    after: int
-    """So many values there were."""
-    paired: bool
-    """The same sounds before and after."""
-
-
 def verdict(
     log: Logbook,
     material: Material,
     worst: Sequence[FileRow],
+    hardest: Trait | None,
     promotions: Sequence[Promotion],
     failed: int,
 ) -> tuple[Sentence, Sentence, Sentence]:
     return (
         good_enough(log, material),
-        fails_on(log, material, worst, failed),
+        fails_on(log, material, worst, hardest, failed),
         better_or_slower(log, promotions),
     )
 
@@ -101,23 +90,26 @@ def tone_of(summary: Summary) -> Tone:
     return "fair" if summary.median <= POOR_DB else "poor"
 
 
-def fails_on(log: Logbook, material: Material, worst: Sequence[FileRow], failed: int) -> Sentence:
+def fails_on(
+    log: Logbook, material: Material, worst: Sequence[FileRow], hardest: Trait | None, failed: int
+) -> Sentence:
     question = "On which material does it fail?"
-    unprocessed = f" {counted(failed, 'file')} could not be processed at all." if failed else ""
+    unprocessed = f"; {counted(failed, 'file')} could not be processed at all" if failed else ""
+    material_told = f"; {told_trait(hardest)}" if hardest else ""
     if not worst:
-        return Sentence(question, f"Nothing was compared yet.{unprocessed}", "unknown")
+        return Sentence(question, f"Nothing was compared yet{unprocessed}.", "unknown")
     beyond = int((log.esr_db[material.rows] > GOOD_DB).sum())
     first = worst[0]
     named = f"{first.file} with {db(first.esr_db)}"
     if not beyond:
-        text = f"On none of the {counted(len(material), 'file')}: the worst is {named}."
-        return Sentence(question, text + unprocessed, "good")
+        text = f"On none of {counted(len(material), 'file')}: the worst is {named}"
+        return Sentence(question, f"{text}{material_told}{unprocessed}.", "good")
     share = beyond / len(material)
     text = (
         f"{counted(beyond, 'file')} of {len(material):,} ({percent(share)}) "
-        f"{'is' if beyond == 1 else 'are'} worse than {db(GOOD_DB)}, and the worst is {named}."
+        f"{'is' if beyond == 1 else 'are'} worse than {db(GOOD_DB)}, and the worst is {named}"
     )
-    return Sentence(question, text + unprocessed, "poor" if share > 0.5 else "fair")
+    return Sentence(question, f"{text}{material_told}{unprocessed}.", "poor" if share > 0.5 else "fair")
 
 
 def better_or_slower(log: Logbook, promotions: Sequence[Promotion]) -> Sentence:
@@ -160,9 +152,8 @@ def error_shift(log: Logbook, since: datetime) -> Shift | None:
     after = log.at >= since.timestamp()
     pairs = paired(log, log.esr_db, np.flatnonzero(compared & ~after), np.flatnonzero(compared & after))
     if len(pairs) >= FEWEST_PAIRS:
-        low, high = median_interval(np.sort(pairs))
-        return Shift(float(np.median(pairs)), low, high, len(pairs), len(pairs), True)
-    return unpaired(log.esr_db, compared & ~after & log.new, compared & after & log.new)
+        return same_sounds(pairs)
+    return unpaired(log.esr_db, compared & ~after & log.new, compared & after & log.new, FEW)
 
 
 def speed_shift(log: Logbook, since: datetime) -> Shift | None:
@@ -172,34 +163,15 @@ def speed_shift(log: Logbook, since: datetime) -> Shift | None:
     x = log.x_realtime["tcn"]
     known, after = log.on(log.machine) & np.isfinite(x), log.at >= since.timestamp()
     with np.errstate(invalid="ignore"):
-        return unpaired(np.log(x), known & ~after, known & after)
-
-
-def paired(log: Logbook, values: Floats, before: Rows, after: Rows) -> Floats:
-    """New value less old one of each content that is among both, by its newest run there."""
-    before, after = (rows[log.content[rows] != 0] for rows in (before, after))
-    if not len(before) or not len(after):
-        return np.zeros(0)
-    old, new = newest_of_each(log.content, before)[0], newest_of_each(log.content, after)[0]
-    _, where_old, where_new = np.intersect1d(
-        log.content[old], log.content[new], assume_unique=True, return_indices=True
-    )
-    return np.asarray(values[new[where_new]] - values[old[where_old]])
-
-
-def unpaired(values: Floats, before: Mask, after: Mask) -> Shift | None:
-    old, new = np.sort(values[before]), np.sort(values[after])
-    if min(len(old), len(new)) < FEW:
-        return None
-    drawn = resampled_medians(new) - resampled_medians(old, SEED + 1)
-    low, high = np.percentile(drawn, (2.5, 97.5)).tolist()
-    return Shift(float(np.median(new) - np.median(old)), low, high, len(old), len(new), False)
+        return unpaired(np.log(x), known & ~after, known & after, FEW)
 
 
 def told_error(shift: Shift | None) -> str:
     if shift is None:
         return "too few files were compared to tell whether it got better"
     on = f"on the same {shift.after} sounds" if shift.paired else "on other files than before"
+    if shift.low == shift.high == 0:
+        return f"the error is exactly the same ({on})"
     where = f"(95 % interval {shift.low:+.1f} to {shift.high:+.1f}, {on})"
     if shift.low <= 0 <= shift.high:
         return f"the error is the same within what can be told: {signed(shift.difference)} dB {where}"

@@ -1,0 +1,307 @@
+"""What a report says: of an empty log, of few runs and of many, of what is missing and of what lies."""
+
+import json
+import math
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from homes import Home
+
+from fxd.insight.heard import Heard
+from fxd.insight.report.content import Report, Window, gather
+from fxd.insight.report.page import render, report_json
+from fxd.store.records import Environment, Model, Quality, Result, Run
+
+HOSTILE = "<img src=x onerror=alert(1)>$x_1^2$&amp;'\".flac"
+MakeRun, MakeResult = Callable[..., Run], Callable[..., Result]
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+MODEL = "20260301-000000-compact-ab12"
+LATER = "20260308-000000-compact-cd34"
+
+
+@pytest.fixture
+def make(make_run: MakeRun, make_result: MakeResult) -> Callable[..., Run]:
+    """Makes the run of a file whose error is given, so many hours after the first."""
+
+    def run(number: float, esr_db: float, file: str = "", **fields: Any) -> Run:
+        speed, model = fields.pop("speed", 20.0), fields.pop("model", MODEL)
+        quality = Quality(10 ** (esr_db / 10), esr_db, 0.001, -esr_db, 0.1)
+        results = (
+            make_result("dsp", engine_seconds=0.01),
+            make_result("tcn", engine_seconds=5 / speed, quality=quality, version=model),
+        )
+        at = NOON + timedelta(hours=number)
+        file = file or f"take {number:g}.wav"
+        values = {"finished_at": at, "results": results, "content_sha256": f"content of {file}"}
+        return make_run(file, **(values | fields))
+
+    return run
+
+
+def model(name: str = MODEL, trained_on: tuple[str, ...] = (), **fields: Any) -> Model:
+    values = {"created_at": NOON, "preset": "compact", "sample_rate": 48_000, "settings_hash": "5a77"}
+    values |= {"parent": None, "origin": "trained", "train_seconds": 600.0, "steps": 10, "weights": 4218}
+    details = {"trained_on": list(trained_on), "scores": [{}] * 9}
+    return Model(name, **(values | {"esr_db": -50.0, "reason": "it was better", "details": details} | fields))
+
+
+def told(place: Any, *runs: Run, window: Window = Window()) -> Report:  # noqa: B008
+    place.store.record_runs([(run, None) for run in runs])
+    return gather(place.settings, place.store, window)
+
+
+def sentences(report: Report) -> str:
+    return " ".join(one.text for one in report.verdict)
+
+
+def test_an_empty_log_is_said_to_be_empty(place: Any) -> None:
+    report = told(place)
+    assert [one.tone for one in report.verdict] == ["unknown"] * 3
+    page = render(report)
+    for said in (
+        "No runs yet",
+        "Nothing was measured yet",
+        "No file was compared yet",
+        "nothing to listen to yet",
+    ):
+        assert said in page
+    assert "No model served here yet" in page
+    assert "<script" not in page, "a script that has nothing to do"
+    assert [point.preset for point in report.costs] == ["nano", "feather", "compact", "lite", "standard"]
+
+
+def test_one_run_is_shown_and_is_too_few_to_judge_by(place: Any, make: MakeRun) -> None:
+    report = told(place, make(0, -45.0, "only.wav"))
+    assert len(report.error.points) == 1
+    assert report.verdict[0].tone == "unknown"
+    assert "only.wav with -45.0 dB" in sentences(report)
+    assert "1 run cannot tell yet" in sentences(report)
+    assert "only.wav" in render(report)
+
+
+def test_runs_of_a_single_engine_have_no_error_to_show(place: Any, make: MakeRun) -> None:
+    runs = [make(n, -45.0) for n in range(12)]
+    report = told(place, *(replace(run, results=run.results[:1]) for run in runs))
+    assert report.error.n == 0
+    assert [trend.n for trend in report.speed] == [12, 0]
+    page = render(report)
+    assert "there is no error to show" in page
+    assert "No file was compared yet" in page
+
+
+def test_a_thousand_failures_are_told_by_their_reasons(place: Any, make: MakeRun, failed_run: Run) -> None:
+    kinds = ["it is empty", "<b>it</b> is no audio", *(f"reason {n}" for n in range(20))]
+    failed = [
+        replace(failed_run, id=f"{n:032x}", file=f"bad {n}.wav", reason=kinds[n % 2 if n < 980 else n - 978])
+        for n in range(1000)
+    ]
+    report = told(place, make(0, -45.0), *failed)
+    assert (report.done, report.failed) == (1, 1000)
+    assert [one.files for one in report.failures[:2]] == [490, 490]
+    assert len(report.failures) == 8
+    page = render(report)
+    assert "1,000 files were not processed" in page
+    assert "&lt;b&gt;it&lt;/b&gt; is no audio" in page
+    assert "14 more for other reasons" in page
+
+
+def test_what_a_model_was_trained_on_is_told_apart(place: Any, make: MakeRun) -> None:
+    place.store.add_model(model(trained_on=tuple(f"content of take {n}.wav" for n in range(6))))
+    report = told(place, *(make(n, -70.0 if n < 6 else -45.0 - n) for n in range(12)))
+    assert [point.heard for point in report.error.points] == [Heard.YES] * 6 + [Heard.NO] * 6
+    assert (sum(report.distribution.heard), sum(report.distribution.new)) == (6, 6)
+    assert "-53.5 dB in the median of 6 files that its model never heard" in report.verdict[0].text
+    assert report.verdict[0].tone == "good"
+    assert report.models[0].new_files_esr_db == pytest.approx(-53.5)
+
+
+@pytest.mark.parametrize(("esr_db", "tone"), [(-55.0, "good"), (-30.0, "fair"), (-12.0, "poor")])
+def test_how_good_is_good_enough(place: Any, make: MakeRun, esr_db: float, tone: str) -> None:
+    place.store.add_model(model())
+    assert told(place, *(make(n, esr_db) for n in range(6))).verdict[0].tone == tone
+
+
+def test_good_figures_on_known_sounds_alone_are_no_good_verdict(place: Any, make: MakeRun) -> None:
+    place.store.add_model(model(trained_on=tuple(f"content of take {n}.wav" for n in range(9))))
+    first = told(place, *(make(n, -70.0) for n in range(9))).verdict[0]
+    assert (first.tone, "may have been" in first.text) == ("fair", True)
+
+
+def test_the_ten_worst_files_are_judged_by_their_newest_runs(place: Any, make: MakeRun) -> None:
+    old = [make(n, -10.0, f"{n}.wav") for n in range(15)]
+    new = [make(100 + n, -40.0 - n, f"{n}.wav") for n in range(15)]
+    report = told(place, *new, *old)
+    assert [row.file for row in report.worst] == [f"{n}.wav" for n in range(10)]
+    assert {row.runs for row in report.worst} == {2}
+    assert report.files == 15
+
+
+def test_the_kind_of_sound_that_is_hardest_is_named(place: Any, make: MakeRun) -> None:
+    rates = [96_000 if n % 3 == 0 else 48_000 for n in range(60)]
+    rng = np.random.default_rng(1)
+    errors = [(-38.0 if rate == 96_000 else -55.0) + rng.normal() for rate in rates]
+    runs = [make(n, errors[n], sample_rate=rates[n], frames=5 * rates[n]) for n in range(60)]
+    text = told(place, *runs).verdict[1].text
+    assert "files at 96 kHz are hardest" in text
+    assert "(99 % interval 16" in text
+
+
+def test_no_kind_of_sound_is_blamed_for_chance(place: Any, make: MakeRun) -> None:
+    rng = np.random.default_rng(2)
+    runs = [make(n, -50 + 3 * rng.normal(), channels=1 + n % 2) for n in range(60)]
+    assert "hardest" not in told(place, *runs).verdict[1].text
+
+
+def test_better_is_told_on_the_same_sounds_since_the_promotion(place: Any, make: MakeRun) -> None:
+    for name in (MODEL, LATER):
+        place.store.add_model(model(name))
+        place.store.promote(name, "it was better", NOON + timedelta(hours=-1 if name == MODEL else 11.5))
+    rng = np.random.default_rng(3)
+    before = [make(n, -45.0 + n, f"{n}.wav") for n in range(12)]
+    after = [make(12 + n, -47.0 + n + rng.normal() / 9, f"{n}.wav", model=LATER) for n in range(12)]
+    report = told(place, *before, *after)
+    text = report.verdict[2].text
+    assert text.startswith("Since compact-cd34 serves (")
+    assert "the error is 2.0 dB lower" in text
+    assert "on the same 12 sounds" in text
+    assert [(mark.kind, mark.text) for mark in report.marks] == [
+        ("promotion", "compact-cd34 serves: it was better")
+    ]
+    assert "compact-cd34 serves: it was better" in render(report)
+
+
+def test_worse_and_slower_are_told_as_such(place: Any, make: MakeRun) -> None:
+    rng = np.random.default_rng(4)
+    runs = [
+        make(n, (-50.0 if n < 20 else -45.0) + rng.normal() / 4, speed=(60 if n < 20 else 40) + rng.normal())
+        for n in range(40)
+    ]
+    place.store.add_model(model())
+    third = told(place, *runs).verdict[2]
+    assert third.tone == "poor"
+    assert "dB higher" in third.text
+    assert "it got slower (0.6" in third.text
+    assert "on other files than before" in third.text
+
+
+def test_timings_of_two_machines_are_never_compared(place: Any, make: MakeRun) -> None:
+    elsewhere = Environment("laptop", "M4", 8, 1, "3.12.1", "0.1.0", {"numpy": "2.4.6"})
+    runs = [make(n, -50.0, speed=60, environment=elsewhere) for n in range(20)]
+    runs += [make(20 + n, -50.0, speed=30) for n in range(20)]
+    report = told(place, *runs)
+    assert "slower" not in report.verdict[2].text.replace("whether it got slower", "")
+    assert [trend.n for trend in report.speed] == [20, 20]
+    assert report.machine is not None
+    assert report.machine.host == "studio"
+    (mark,) = report.marks
+    assert "host laptop → studio" in mark.text
+    assert [row.environment.host for row in report.environments] == ["studio", "laptop"]
+
+
+def test_first_runs_of_a_cold_worker_do_not_count_as_slow(place: Any, make: MakeRun) -> None:
+    runs = [make(n, -50.0, speed=1 if n % 2 else 50, warm_up=bool(n % 2)) for n in range(20)]
+    report = told(place, *runs)
+    assert {round(point.value) for point in report.speed[1].points} == {50}
+
+
+def test_many_runs_are_drawn_by_time(place: Any, make: MakeRun) -> None:
+    rng = np.random.default_rng(5)
+    errors = -50 + rng.normal(size=600)
+    report = told(place, *(make(n, errors[n]) for n in range(600)))
+    assert report.error.points == ()
+    assert 100 <= len(report.error.bins) <= 120
+    assert sum(one.n for one in report.error.bins) == 600
+    first = report.error.bins[0]
+    low, median, high = np.percentile(errors[: first.n], (25, 50, 75))
+    assert (first.low, first.median, first.high) == pytest.approx((low, median, high))
+    assert "Median by time" in render(report)
+
+
+def test_an_error_of_zero_and_one_without_bounds_can_be_drawn(place: Any, make: MakeRun) -> None:
+    errors = [-math.inf, math.nan, math.inf, -50.0]
+    report = told(place, *(make(n, error) for n, error in enumerate(errors)))
+    assert report.files == 2, "without a number there is nothing to compare"
+    assert "<svg" in render(report)
+    json.dumps(report_json(report), allow_nan=False)
+
+
+@pytest.mark.parametrize(
+    ("window", "files"), [(Window(last=4), 3), (Window(since=NOON + timedelta(hours=7)), 3)]
+)
+def test_a_window_leaves_out_what_is_older(
+    place: Any, make: MakeRun, failed_run: Run, window: Window, files: int
+) -> None:
+    runs = [make(n, -50.0) for n in range(10)]
+    failed = [replace(failed_run, id=str(n), finished_at=NOON + timedelta(hours=n)) for n in (0.5, 8.5)]
+    report = told(place, *runs, *failed, window=window)
+    assert (report.done, report.failed) == (files, 1)
+
+
+def test_names_are_never_markup_or_mathematics(place: Any, make: MakeRun) -> None:
+    name = "$\\frac{a$ <script>alert(1)</script> 日本\x1b[31m \udcff.wav"
+    place.store.add_model(model(reason="</dl><script>alert(2)</script>"))
+    page = render(told(place, *(make(n, -30.0, name if n == 3 else "") for n in range(8))))
+    assert "<script" not in page.partition("</head>")[2]
+    assert "&lt;script&gt;alert(1)&lt;/script&gt; 日本\\x1b[31m \\xff.wav" in page
+    assert "&lt;script&gt;alert(2)" in page
+
+
+def test_the_json_tells_the_same_without_the_sounds(heard: Home) -> None:
+    found = heard.json("report")
+    assert found["verdict"][0]["question"] == "Is it good enough?"
+    assert found["done"] == 4
+    assert found["failed"] == 1
+    assert len(found["worst"]) == 3, "the silent file has no error"
+    assert found["listening"]["audio"] == "none"
+
+
+def test_a_page_is_written_whole_over_an_older_one_and_over_nothing_else(heard: Home, tmp_path: Path) -> None:
+    mine = tmp_path / "mine.html"
+    mine.write_text("<p>my own page</p>")
+    assert "is no report of fxd's" in heard.fxd("report", "--no-audio", "-o", mine, code=1).stderr
+    assert mine.read_text() == "<p>my own page</p>"
+    assert "is a folder" in heard.fxd("report", "--no-audio", "-o", tmp_path, code=1).stderr
+    output = tmp_path / "deep" / "report.html"
+    for _ in range(2):
+        assert "4 runs" in heard.fxd("report", "--no-audio", "-o", output).stdout
+    assert [path.name for path in output.parent.iterdir()] == ["report.html"]
+    page = output.read_text(encoding="utf-8")
+    assert "made without sounds" in page
+    assert "<script" not in page
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--audio", "opus", "--no-audio"], "--audio and --no-audio"),
+        (["--audio", "mp3"], "mp3"),
+        (["--since", "soon"], "soon"),
+        (["--files", "0"], "--files"),
+    ],
+)
+def test_what_cannot_be_asked_for_is_refused(heard: Home, arguments: list[str], said: str) -> None:
+    assert said in heard.fxd("report", *arguments, code=2).stderr
+
+
+def test_sounds_that_are_gone_or_replaced_are_not_played(heard: Home, tmp_path: Path) -> None:
+    root = tmp_path / "copy"
+    shutil.copytree(heard.root, root)
+    home = Home(root)
+    (root / "outbox" / "perc_bell.tcn.wav").unlink()
+    changed = HOSTILE.replace(".flac", ".tcn.wav")
+    with (root / "outbox" / changed).open("ab") as file:
+        file.write(b"0000")
+    output = tmp_path / "report.html"
+    home.fxd("report", "-o", output)
+    page = output.read_text(encoding="utf-8")
+    assert page.count("<article") == 1
+    assert r'<span class="name">caf\xe9.flac</span>' in page
+    shutil.rmtree(root / "outbox")
+    home.fxd("report", "-o", output)
+    assert "None of the files can be listened to" in output.read_text(encoding="utf-8")
