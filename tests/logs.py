@@ -30,9 +30,9 @@ class Log:
     root: Path
     capsys: pytest.CaptureFixture[str]
     runs: list[Run] = field(default_factory=list)
+    recorded: int = 0
 
     def __post_init__(self) -> None:
-        make_home(self.root)
         self.url = load_settings(self.root).database_url
 
     def model(self, id: str, trained_on: list[str] | None = None) -> None:
@@ -41,10 +41,12 @@ class Log:
         with open_store(self.url) as store:
             store.add_model(Model(id, MONDAY, *facts))
 
-    def bench(self, environment: Environment, peak: float) -> None:
+    def bench(self, environment: Environment, peak: float, day: float = 0.0) -> None:
         document = {"peak_multiply_adds": {"median": peak}}
         with open_store(self.url) as store:
-            store.add_bench(Bench(str(uuid.uuid4()), MONDAY, environment, "5a77", "0.1.0", document))
+            store.add_bench(
+                Bench(str(uuid.uuid4()), MONDAY + timedelta(days=day), environment, "5a77", "0.1.0", document)
+            )
 
     def add(
         self,
@@ -94,9 +96,10 @@ class Log:
 
     def ask(self, *arguments: str, code: int = 0) -> str:
         """What `fxd stats` prints, of what went wrong where it did; the runs added so far are recorded before."""
-        if self.runs:
+        if fresh := self.runs[self.recorded :]:
             with open_store(self.url) as store:
-                store.record_runs([(one, None) for one in self.runs])
+                store.record_runs([(one, None) for one in fresh])
+            self.recorded = len(self.runs)
         self.capsys.readouterr()
         assert fxd_run(["--home", str(self.root), "stats", *arguments]) == code
         printed = self.capsys.readouterr()
@@ -104,6 +107,13 @@ class Log:
 
     def json(self, *arguments: str) -> Any:
         return json.loads(self.ask(*arguments, "--json"), parse_constant=refuse)
+
+
+def empty_home(root: Path) -> Path:
+    """A new home with an empty log: to copy it takes less time than to make its tables."""
+    make_home(root)
+    with open_store(load_settings(root).database_url):
+        return root
 
 
 def refuse(constant: str) -> None:

@@ -29,6 +29,10 @@ def stats(settings: Settings, question: Question) -> int:
             from fxd.commands.groups import tell_groups
 
             tell_groups(store, question, question.by)
+        elif question.compare is not None:
+            from fxd.commands.sides import tell_comparison
+
+            tell_comparison(store, question, question.compare)
         elif question.form == "json":
             tell_json(store, question)
         elif question.form == "csv":

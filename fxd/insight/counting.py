@@ -48,25 +48,25 @@ class Counted:
         if measures & set(QUALITY):
             said += self.left_out_of_quality()
         if failed:
-            said.append(f"{runs(failed)} failed, and are in no figure")
+            said.append(f"left out of all: {runs(failed)} that failed")
         return said
 
     def left_out_of_timing(self) -> list[str]:
         said = [self.timing.told] if self.timing.told else []
         if cold := int(self.cold.sum()):
-            said.append(f"{runs(cold)} of cold workers are not counted in timing")
+            said.append(f"left out of timing: {runs(cold)} of cold workers")
         return said
 
     def left_out_of_quality(self) -> list[str]:
         said = []
         if heard := int((self.heard == Heard.YES).sum()):
             said.append(
-                f"{runs(heard)} of sounds that their own model had trained on (heard) are not counted in quality"
+                f"left out of quality: {runs(heard)} of sounds that their own model had trained on (heard)"
             )
         if unknown := int((self.heard == Heard.UNKNOWN).sum()):
             said.append(
-                f"of {runs(unknown)} nobody knows whether the model had trained on the sound, as an older fxd "
-                "recorded them or the model is gone: they are counted"
+                f"counted in quality: {runs(unknown)} of which nobody knows whether the model had trained on the "
+                "sound, as an older fxd recorded it or the model is gone"
             )
         return said
 

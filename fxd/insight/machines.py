@@ -13,7 +13,7 @@ machines with another number of them are never set side by side.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from fxd.insight.plain import plain
@@ -48,9 +48,11 @@ class Timing:
     factor: NDArray[np.float64]
     """[rows]: a speed times this, or a duration over it, is what the machine told of would have shown."""
     basis: str
-    """"one machine", "normalised" or "apart": the last where each number is its own machine's."""
+    """"one machine", "normalised", "apart" where each number is its own machine's, or "none"."""
     told: str
     """A sentence for people; empty where all rows are of one machine."""
+    where: str
+    """The same as the end of a sentence: "on studio"."""
 
     def scaled(self, measure: str, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """The values of a measure of timing, as on the machine told of."""
@@ -119,11 +121,9 @@ def normalised(
 
     reference = known[machines[on]]
     by_code = np.array([reference / known.get(machine, np.nan) for machine in machines])
-    told = (
-        f"timing of all machines is told as on {labels(machines)[machines[on]]}, "
-        "by the multiply-add peaks of their benchmarks"
-    )
-    return Timing(np.isfinite(by_code)[codes], by_code[codes], "normalised", told)
+    where = f"as on {labels(machines)[machines[on]]} by the multiply-add peaks of their benchmarks"
+    told = f"timing of all machines is told {where}"
+    return Timing(np.isfinite(by_code)[codes], by_code[codes], "normalised", told, where)
 
 
 def only_on(codes: NDArray[np.intp], machines: Sequence[Machine], on: int, because: str) -> Timing:
@@ -131,11 +131,9 @@ def only_on(codes: NDArray[np.intp], machines: Sequence[Machine], on: int, becau
     import numpy as np
 
     rows = codes == on
-    told = ""
-    if because:
-        share = f"{rows.sum():,} of {len(rows):,} runs"
-        told = f"timing is of {labels(machines)[machines[on]]} alone, {share}: {because}"
-    return Timing(rows, np.ones(len(rows)), "one machine", told)
+    name = labels(machines)[machines[on]] if machines else ""
+    told = f"timing is of {name} alone, {rows.sum():,} of {len(rows):,} runs: {because}" if because else ""
+    return Timing(rows, np.ones(len(rows)), "one machine", told, f"on {name}")
 
 
 def apart(codes: NDArray[np.intp], because: str) -> Timing:
@@ -143,7 +141,7 @@ def apart(codes: NDArray[np.intp], because: str) -> Timing:
     import numpy as np
 
     told = f"timing of two machines is not to be compared here: {because}"
-    return Timing(np.ones(len(codes), bool), np.ones(len(codes)), "apart", told)
+    return Timing(np.ones(len(codes), bool), np.ones(len(codes)), "apart", told, "")
 
 
 def timing_of(store: Benches, measured: Measurements, each_apart: bool) -> Timing:
@@ -164,3 +162,25 @@ def timing_of(store: Benches, measured: Measurements, each_apart: bool) -> Timin
     if each_apart:
         return apart(codes, because)
     return only_on(codes, machines, int(np.bincount(codes).argmax()), because)
+
+
+def timing_between(
+    store: Benches, measured: Measurements, first: NDArray[np.bool_], second: NDArray[np.bool_]
+) -> Timing:
+    """How the timings of two sides, given as their rows, may be compared: on one machine where both ran on it."""
+    import numpy as np
+
+    codes, machines = machine_codes(measured)
+    here, there = (np.bincount(codes[rows], minlength=len(machines)) for rows in (first, second))
+    used = [machine for machine, runs in zip(machines, here + there, strict=True) if runs]
+    if np.minimum(here, there).any():
+        on = int(np.minimum(here, there).argmax())
+        shared = only_on(codes, machines, on, "")
+        told = f"timing is compared {shared.where} alone, where both ran" if len(used) > 1 else ""
+        return replace(shared, told=told)
+    known = peaks(store, used)
+    if len(used) > 1 and can_be_normalised(used, known):
+        return normalised(codes, machines, known, int(codes[second][-1]))
+    because = why_not(used, known) if here.any() and there.any() else "one of the two has no runs"
+    nothing = np.zeros(len(codes), bool)
+    return Timing(nothing, np.ones(len(codes)), "none", f"timing is not compared: {because}", "")

@@ -34,20 +34,24 @@ class Models(Database):
         """
         if not text:
             raise StoreError('"" names no model; fxd models lists them')
-        if (exact := self.model(text)) is not None:
-            return exact
-        known = func.lower(models.c.id)
-        query = select(*columns_of(models, Model)).where(
-            known.startswith(text.lower(), autoescape=True) | known.endswith(text.lower(), autoescape=True)
-        )
-        with self.read() as connection:
-            found = [Model(*row) for row in connection.execute(query.order_by(models.c.id))]
+        found = self.models_called(text)
         if len(found) == 1:
             return found[0]
         if not found:
             raise StoreError(f"{text}: no model has this id, begins or ends with it; fxd models lists them")
         ids = ", ".join(model.id for model in found)
         raise StoreError(f"{text}: {len(found)} models begin or end with this: {ids}; write more of the id")
+
+    def models_called(self, text: str) -> list[Model]:
+        """The model whose id is `text`, or all those whose ids begin or end with it."""
+        if (exact := self.model(text)) is not None:
+            return [exact]
+        known = func.lower(models.c.id)
+        query = select(*columns_of(models, Model)).where(
+            known.startswith(text.lower(), autoescape=True) | known.endswith(text.lower(), autoescape=True)
+        )
+        with self.read() as connection:
+            return [Model(*row) for row in connection.execute(query.order_by(models.c.id))] if text else []
 
     def models(self) -> list[Model]:
         """All models, newest first."""

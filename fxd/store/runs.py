@@ -121,6 +121,14 @@ class Runs(Database):
             counted: dict[str, int] = {name: number for name, number in rows}  # noqa: C416
         return counted.get("done", 0), counted.get("failed", 0)
 
+    def environments(self) -> list[Environment]:
+        """Every environment that anything ran or was measured in."""
+        with self.read() as connection:
+            return [
+                Environment(*row)
+                for row in connection.execute(select(*columns_of(environments, Environment)))
+            ]
+
     def runs_of(self, text: str) -> list[Run]:
         """The runs whose file, or one of whose outputs, is `text` as a whole path or as its last part.
 

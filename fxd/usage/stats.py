@@ -12,17 +12,23 @@ from fxd.usage.options import Home, Json, opened
 LAST = 20
 """Runs that are told where nobody says how many."""
 
-APART = (("--csv", "--json"),)
+APART = (("--csv", "--json"), ("--by", "--compare"))
 """Options that do not go together."""
 WHOLE = (("--json", "--engine"), ("--json", "--measure"))
-"""The same, but with --by: the JSON of runs has one form, with every engine and measure."""
+"""The same, but with --by or --compare: the JSON of runs has one form, with every engine and measure."""
 
 
 def stats(
     context: typer.Context,
     last: Annotated[
         int | None,
-        typer.Option("--last", min=1, max=1_000_000, metavar="N", help=f"The newest N runs; else {LAST}."),
+        typer.Option(
+            "--last",
+            min=1,
+            max=1_000_000,
+            metavar="N",
+            help=f"The newest N runs; else {LAST}, or all with --by and --compare.",
+        ),
     ] = None,
     since: Annotated[
         str | None,
@@ -32,6 +38,15 @@ def stats(
     ] = None,
     by: Annotated[
         By | None, typer.Option("--by", help="Tell of groups: what the runs of each model, day, ... say.")
+    ] = None,
+    compare: Annotated[
+        tuple[str, str] | None,
+        typer.Option(
+            "--compare",
+            metavar="A B",
+            help="Tell how B differs from A: two models (the id, or its beginning or end), versions of fxd, "
+            "hosts, or weeks (2026-W09).",
+        ),
     ] = None,
     engine: Annotated[EngineName | None, typer.Option("--engine", help="Tell of this engine only.")] = None,
     measure: Annotated[
@@ -49,20 +64,27 @@ def stats(
     from fxd.insight.question import MOST_TELLING, Form, Question, QuestionError, chosen_series, moment
     from fxd.insight.stats import EVERY_SERIES
 
-    options = {"--last": last, "--since": since, "--by": by, "--engine": engine, "--measure": measure}
-    options |= {"--csv": csv, "--json": json}
+    options: dict[str, object] = {
+        "--last": last,
+        "--since": since,
+        "--by": by,
+        "--compare": compare,
+        "--engine": engine,
+    }
+    options |= {"--measure": measure, "--csv": csv, "--json": json}
     if said := clash([option for option, value in options.items() if value]):
         raise typer.BadParameter(said)
     try:
         start = moment(since) if since is not None else None
-        series = chosen_series(engine, measure or [], MOST_TELLING if by else EVERY_SERIES)
+        otherwise = MOST_TELLING if by or compare else EVERY_SERIES
+        series = chosen_series(engine, measure or [], otherwise)
     except QuestionError as error:
         raise typer.BadParameter(str(error)) from error
-    if last is None and since is None and by is None:
+    if not (last or since or by or compare):
         last = LAST
     _, settings = opened(context, home)
     form: Form = "json" if json else "csv" if csv else "table"
-    return stats(settings, Question(last, start, series, form, by))
+    return stats(settings, Question(last, start, series, form, by, compare))
 
 
 def clash(given: Collection[str]) -> str:
@@ -71,6 +93,6 @@ def clash(given: Collection[str]) -> str:
     >>> clash(["--last", "--csv", "--json"])
     '--csv and --json do not go together'
     """
-    apart = APART if "--by" in given else APART + WHOLE
+    apart = APART if {"--by", "--compare"} & set(given) else APART + WHOLE
     both = next((pair for pair in apart if set(pair) <= set(given)), None)
     return f"{both[0]} and {both[1]} do not go together" if both else ""

@@ -1,5 +1,6 @@
 """Runs as the store would give them."""
 
+import shutil
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -7,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from logs import Log
+from logs import Log, empty_home
 
 from fxd.store.records import Environment, Quality, Result, Run
 
@@ -67,12 +68,22 @@ def failed_run(make_run: Callable[..., Run]) -> Run:
     return make_run("broken.wav", state="failed", reason=reason, **unread)
 
 
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return empty_home(tmp_path_factory.mktemp("template") / "home")
+
+
 @pytest.fixture
-def log(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Log]:
+def log(
+    template: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Log]:
     """An empty log, asked on 80 columns in a time zone far from UTC."""
     monkeypatch.setenv("TZ", "America/New_York")
     monkeypatch.setenv("COLUMNS", "80")
     time.tzset()
-    yield Log(tmp_path / "home", capsys)
+    yield Log(shutil.copytree(template, tmp_path / "home"), capsys)
     monkeypatch.undo()
     time.tzset()
