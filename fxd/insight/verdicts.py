@@ -23,7 +23,8 @@ def sentence(one: Compared, sides: tuple[Side, Side], timing: Timing) -> str:
     if not one.is_sure:
         told = f"{b.subject(engine)} and {a.other(engine)} do not surely differ in {measure}: {size(one)}"
         told += " dB" * measure.endswith("_db")
-        return f"{told}, {interval(one)}, {basis(one)}{where}"
+        doubt = "; of so few files as many would agree by chance" if one.is_apart else ""
+        return f"{told}, {interval(one)}, {basis(one)}{where}{doubt}"
     return f"{difference(one, a, b)}, {basis(one)}{where}"
 
 

@@ -126,6 +126,26 @@ def test_six_sounds_are_enough(log: Log) -> None:
     assert compared(log, "02bf", "a67e")[1][ESR_DB]["sure"]
 
 
+def test_few_sounds_must_agree_more_than_chance_would_have_them(log: Log) -> None:
+    models(log)
+    for number, gain in enumerate([2.0] * 10 + [-1.0] * 3):
+        log.add(f"c{number}", -40.0)
+        log.add(f"c{number}", -40.0 - gain, model=STANDARD)
+    found = compared(log, "02bf", "a67e")[1][ESR_DB]
+    # Ten or more of thirteen agree, either way, in one of eleven throws of thirteen coins.
+    assert (found["chance"], found["sure"]) == (pytest.approx(2 * 378 / 8192), False)
+    assert found["ci95"][1] < 0
+    assert "do not surely differ in esr_db: -2.0 dB" in found["verdict"]
+    assert found["verdict"].endswith("13 files; of so few files as many would agree by chance")
+
+
+@pytest.mark.parametrize("count", [6, 7, 13])
+def test_of_equals_hardly_any_are_told_apart(count: int) -> None:
+    rng = np.random.default_rng(count)
+    apart = [paired(ESR_DB, np.zeros(count), rng.standard_t(2, count)).is_sure for _ in range(600)]
+    assert np.mean(apart) <= 0.065  # 5 %, and the luck of 600 throws
+
+
 def test_what_is_within_chance_is_no_difference(log: Log) -> None:
     models(log)
     for number in range(10):
