@@ -72,7 +72,7 @@ class Log:
         values = {
             "id": key,
             "file": f"{content}.wav",
-            "sha256": "x",
+            "sha256": "ab" * 32,
             "state": "done",
             "reason": "",
             "received_at": at,

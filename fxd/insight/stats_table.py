@@ -38,6 +38,8 @@ MOST_FAILURES = 20
 """Failed runs whose reasons are told."""
 GAP = 2
 """Between two columns of a table."""
+ROOM_FOR_WORDS = 96
+"""Columns; on fewer, marks in words would leave names of files too little."""
 LEAST_COURSE = 6
 """Columns that a course of values needs to say something."""
 
@@ -96,7 +98,8 @@ def print_stats(
         return
     whole = whole or together(runs)
     title = "Runs, newest first (x: times faster than real time)"
-    print_section(console, title, runs_table(runs, heard))
+    words = console.width >= ROOM_FOR_WORDS
+    print_section(console, title, runs_table(runs, heard, words))
     if (left := whole.done + whole.failed - len(runs)) > 0:
         console.print(
             f"and {left:,} older ones, which --csv and --json list\n",
@@ -113,20 +116,21 @@ def print_stats(
     if whole.done:
         title = "Together, per engine and measure (interval: of the median, at 95 % confidence)"
         print_section(console, title, summary_table(console, whole, series))
-    for note in marks_told(runs, heard):
+    for note in marks_told(runs, heard, words):
         console.print(f"Note: {note}", style="dim", markup=False, highlight=False)
 
 
-def marks_told(runs: Sequence[Run], heard: Sequence[Heard]) -> list[str]:
+def marks_told(runs: Sequence[Run], heard: Sequence[Heard], words: bool) -> list[str]:
     """What the marks behind the runs mean, where there are any."""
     said = []
+    cold, known = ("cold", "heard") if words else ("c (cold)", "h (heard)")
     if any(run.warm_up for run in runs):
-        said.append("cold: the worker was new to this model or saturator; not counted in timing")
+        said.append(f"{cold}: the worker was new to this model or saturator; not counted in timing")
     if count := sum(one is Heard.YES for one in heard):
-        models = "its model" if count == 1 else "their models"
+        what = "is of a sound that its model" if count == 1 else "are of sounds that their models"
         said.append(
-            f"heard: {count:,} of these {len(runs):,} runs {'is of a sound' if count == 1 else 'are of sounds'} "
-            f"that {models} had trained on; the error is lower there than on others"
+            f"{known}: {count:,} of the {len(runs):,} runs listed {what} had trained on; the error is lower "
+            "there than on others"
         )
     return said
 
@@ -154,9 +158,10 @@ class Shortened:
         return Measurement(min(width, 8), width)
 
 
-def runs_table(runs: Sequence[Run], heard: Sequence[Heard] = ()) -> Table:
-    """A line for each run, with a column of marks where one of them has any."""
-    marks = [mark(run, known) for run, known in zip(runs, heard or [Heard.UNKNOWN] * len(runs), strict=True)]
+def runs_table(runs: Sequence[Run], heard: Sequence[Heard] = (), words: bool = True) -> Table:
+    """A line for each run, with a column of marks where one of them has any: in words, else by their initials."""
+    known = heard or [Heard.UNKNOWN] * len(runs)
+    marks = [mark(run, own, words) for run, own in zip(runs, known, strict=True)]
     table = new_table()
     table.add_column("finished", no_wrap=True)
     table.add_column("file")
@@ -171,9 +176,10 @@ def runs_table(runs: Sequence[Run], heard: Sequence[Heard] = ()) -> Table:
     return table
 
 
-def mark(run: Run, heard: Heard) -> str:
-    """What keeps a run from being counted like the others, in a word or two."""
-    return " ".join(["cold"] * run.warm_up + ["heard"] * (heard is Heard.YES))
+def mark(run: Run, heard: Heard, words: bool) -> str:
+    """What keeps a run from being counted like the others, in a word or two, or in their initials."""
+    found = ["cold"] * run.warm_up + ["heard"] * (heard is Heard.YES)
+    return " ".join(found) if words else "".join(word[0] for word in found)
 
 
 def run_cells(run: Run) -> list[RenderableType]:
