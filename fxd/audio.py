@@ -26,6 +26,9 @@ MAX_MAGNITUDE = 1e12
 below 3.4e38, where float32 ends."""
 BLOCK_FRAMES = 65_536
 
+UPDATE_HEADER_NOW = 0x1060
+"""libsndfile's number of that command, which soundfile has no method for."""
+
 UNRECOGNISED = 1
 """libsndfile's error number for a file of no format that it knows."""
 
@@ -283,6 +286,11 @@ class Writer:
             self._sound.write(interleaved(block))
         except (soundfile.LibsndfileError, AssertionError) as error:
             self._fail(error)
+        self._file.check()
+
+    def keep(self) -> None:
+        """Bring the header up to date: a reader then finds all that was written so far. Raises OSError."""
+        soundfile._snd.sf_command(self._sound._file, UPDATE_HEADER_NOW, soundfile._ffi.NULL, 0)
         self._file.check()
 
     def close(self) -> None:
