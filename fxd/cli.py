@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from fxd.usage import bench, models, report, stats
+from fxd.usage import bench, live, models, report, stats
 from fxd.usage.options import Home, Json, opened
 
 app = typer.Typer(
@@ -211,4 +211,5 @@ def retrain(
 app.command()(stats.stats)
 app.command()(bench.bench)
 app.command()(report.report)
+app.command()(live.live)
 app.add_typer(models.app, name="models")

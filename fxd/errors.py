@@ -11,6 +11,7 @@ def expected_errors() -> tuple[type[Exception], ...]:
         ("fxd.training.retrain", "AlreadyTraining"),
         ("fxd.training.models", "ModelError"),
         ("fxd.audio", "AudioError"),
+        ("fxd.live.errors", "LiveError"),
     )
     found = [getattr(sys.modules[module], name) for module, name in names if module in sys.modules]
     return (OSError, *found)

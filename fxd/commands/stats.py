@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from fxd.config import Settings
 from fxd.insight.heard import Heard, heard_runs
 from fxd.insight.hints import mixed_hint, model_hint, nothing_to_tell
+from fxd.insight.live_sessions import live_line
 from fxd.insight.question import Question
 from fxd.insight.stats import EVERY_SERIES, columns_of, stats_json, summaries_of, summary_json
 from fxd.store.records import Run
@@ -18,6 +19,8 @@ from fxd.store.store import Store, open_store
 if TYPE_CHECKING:
     from fxd.insight.stats_table import Together
 
+MOST_SESSIONS = 1_000
+"""Of playing live, that are told together."""
 PAGE = 1_000
 """Runs that are held at a time; so many are listed in a table."""
 
@@ -91,6 +94,8 @@ def tell_table(settings: Settings, store: Store, question: Question) -> None:
     for note in (mixed_hint(runs), hint):
         if note:
             console.print(f"Note: {note}", style="yellow", markup=False)
+    if played := live_line(store.live_sessions(MOST_SESSIONS)):
+        console.print(played, markup=False)
 
 
 def all_of(store: Store, question: Question) -> Together:

@@ -95,7 +95,7 @@ class Cell(IntEnum):
     BAD = 43
     CLIPPED = 44
     LATE = 45
-    LONGEST_TICKS = 46
+    BLOCK = 46
     # The ring: frames that were written and read so far, and those for which there was no room.
     RECORDING = 50
     WRITTEN = 51
@@ -347,6 +347,7 @@ def portaudio_callback() -> CFunc:
         meters = doubles(board[Cell.METERS], (METERS,))
         began = ticks(board, user)
         board[Cell.FAULTS] += (flags & FAULTS) != 0
+        board[Cell.BLOCK] = frames
         done = 0
         while done < frames:
             part = min(CAPACITY, frames - done)

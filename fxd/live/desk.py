@@ -25,22 +25,13 @@ from fxd.live.callback import (
 from fxd.live.clock import system_clock
 from fxd.live.native import address_of, read, write
 from fxd.live.paths import Path
+from fxd.live.ports import Ports
 
 FADE_SECONDS = 0.010
 RING_SECONDS = 20.0
 """Of recorded sound that a disk may owe."""
 LEVEL_AFTER_SECONDS = 0.5
 """Of sound that a lane must have heard before its level says something."""
-
-
-@dataclass(frozen=True)
-class Ports:
-    """How the device's frames are laid out: numbers for every input, of which some are listened to."""
-
-    inputs: int
-    first_input: int
-    """From 0."""
-    outputs: int
 
 
 @dataclass(frozen=True)
@@ -59,6 +50,8 @@ class Reading:
     """What the callback has counted and measured so far."""
 
     calls: int
+    block: int
+    """Frames of the last one."""
     frames: int
     xruns: int
     """Blocks that the device says came too late or in part."""
@@ -173,6 +166,7 @@ class Desk:
         board = self.board
         return Reading(
             calls=int(board[Cell.CALLS]),
+            block=int(board[Cell.BLOCK]),
             frames=int(board[Cell.FRAMES]),
             xruns=int(board[Cell.FAULTS]),
             bad=int(board[Cell.BAD]),

@@ -4,15 +4,22 @@ PortAudio calls compiled code (`fxd.live.callback`) in its own thread. python-so
 its `_StreamBase` takes a C function instead of a Python one.
 """
 
+import atexit
 import os
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from fxd.live.desk import Desk, Ports
 from fxd.live.errors import LiveError
+from fxd.live.ports import Ports
+
+if TYPE_CHECKING:
+    from fxd.live.desk import Desk
+
+CLOSE_SECONDS = 3.0
 
 
 @dataclass(frozen=True)
@@ -118,6 +125,7 @@ class Wiring:
     target: DeviceInfo
     sample_rate: int
     block: int
+    """Frames; 0 where the device chooses."""
     channels: int
     first_input: int
     """From 0."""
@@ -136,7 +144,7 @@ class Wiring:
 class Card:
     """An open device whose callback is a desk's."""
 
-    def __init__(self, wiring: Wiring, desk: Desk) -> None:
+    def __init__(self, wiring: Wiring, desk: "Desk") -> None:
         """Raises LiveError where the device refuses."""
         library = sounddevice()
         self.wiring = wiring
@@ -161,7 +169,7 @@ class Card:
     def refusal(self, error: Exception) -> str:
         wiring = self.wiring
         what = str(error.args[0] if error.args else error)
-        rate = f"{wiring.sample_rate} Hz, blocks of {wiring.block}"
+        rate = f"{wiring.sample_rate} Hz" + (f", blocks of {wiring.block}" if wiring.block else "")
         return (
             f"{wiring.name} refuses {rate}: {what}; try --rate {wiring.source.sample_rate}, another --block, or "
             "another device (`fxd live --list`)"
@@ -189,9 +197,22 @@ class Card:
         return float(sum(self.stream.latency))
 
     def stop(self) -> None:
-        """End the callbacks: none runs any more when this returns. A device that is gone is no error."""
+        """End the callbacks: none runs any more when this returns. A device that is gone is no error.
+
+        PortAudio waits for a JACK server that was stopped, for ever, and aborts the program where it is asked to
+        end itself after that: it is then left where it is.
+        """
+        was_active = self.is_active
+        closing = threading.Thread(target=self.close, name="closing", daemon=True)
+        with quiet():
+            closing.start()
+            closing.join(CLOSE_SECONDS)
+        if not was_active or closing.is_alive():
+            atexit.unregister(sounddevice()._exit_handler)
+
+    def close(self) -> None:
         library = sounddevice()
-        with quiet(), suppress(library.PortAudioError):
+        with suppress(library.PortAudioError):
             self.stream.abort()
-        with quiet(), suppress(library.PortAudioError):
+        with suppress(library.PortAudioError):
             self.stream.close()

@@ -31,7 +31,7 @@ def clip(channels: int, frames: int = 9_000) -> Array:
     return np.ascontiguousarray(np.stack([sound[k * 3_000 : k * 3_000 + frames, 0] for k in range(channels)]))
 
 
-@pytest.mark.parametrize("name", ["on", "none", "compact", "nano"])
+@pytest.mark.parametrize("name", ["on", "none", "compact", pytest.param("nano", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("sample_rate", [48_000, 44_100])
 @pytest.mark.parametrize("channels", [1, 2])
 def test_a_path_gives_the_samples_of_the_stream_bit_for_bit(
