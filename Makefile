@@ -5,7 +5,7 @@ FXD := $(BIN)/fxd --home .
 # Several threads of a linear algebra library in several processes on few cores only wait for each other.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help demo test survive crash fuzz big load lint types check factory bench-table clean
+.PHONY: help demo test survive crash fuzz big load live live-soak lint types check factory bench-table clean
 
 help:
 	@echo "make demo         set up .venv, process the clips of tests/audio with both engines, print the statistics"
@@ -18,6 +18,8 @@ help:
 	@echo "make check        linter, formatter and type checker"
 	@echo "make bench-table  measure the engines, and put the tables into README.md (two minutes)"
 	@echo "make load         ten thousand files at once, and a log of a million runs (a quarter of an hour)"
+	@echo "make live         how hard playing is, and what is late: ten minutes a row (two hours)"
+	@echo "make live-soak    half an hour of switching between two equal engines"
 	@echo "make factory      train the models that ship with fxd anew (two and a quarter hours)"
 	@echo "make clean        remove .venv and caches; inbox, outbox, models and db stay"
 
@@ -73,6 +75,14 @@ check: lint types
 load: $(VENV)/ready
 	$(BIN)/python -m tests.load.flood
 	$(BIN)/python -m tests.load.million
+
+live: $(VENV)/ready
+	tests/install-tools.sh
+	$(BIN)/python -m tests.load.live
+
+live-soak: $(VENV)/ready
+	tests/install-tools.sh
+	$(BIN)/python -m tests.load.live --soak 30
 
 factory: $(VENV)/ready
 	$(BIN)/python -m fxd.factory.make
