@@ -83,6 +83,16 @@ def test_every_sound_that_either_model_trained_on_is_left_out_of_quality(log: Lo
     assert "left out of quality: 3 files that either model had trained on" in document["notes"]
 
 
+def test_what_only_the_other_model_trained_on_is_left_out_too(log: Log) -> None:
+    models(log, ["b0", "b1"], ["a0"])
+    for number in range(10):
+        log.add(f"a{number}")
+        log.add(f"b{number}", model=STANDARD)
+    document, found = compared(log, "02bf", "a67e")
+    assert (found[ESR_DB]["files"], found[X_REALTIME]["files"]) == ([9, 8], [10, 10])
+    assert document["heard_files"] == 3
+
+
 def test_in_weeks_only_the_model_of_the_run_counts_as_having_heard(log: Log) -> None:
     models(log, ["c0"], ["c1"])
     for number in range(10):

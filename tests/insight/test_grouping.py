@@ -6,10 +6,12 @@ import json
 from pathlib import Path
 
 import jsonschema
+import numpy as np
 import pytest
 from logs import COMPACT, INF, LAPTOP, NAN, STANDARD, STUDIO, Log, line_of
 from rich.cells import cell_len
 
+from fxd.insight.grouping import medians
 from fxd.store.records import Environment
 
 SCHEMA = json.loads((Path(__file__).parents[1] / "stats-by.schema.json").read_text())
@@ -217,3 +219,21 @@ def test_only_the_runs_asked_for_are_grouped(log: Log) -> None:
     assert list(groups(log, "file", "--last", "2")) == ["b.wav", "c.wav"]
     assert list(groups(log, "file", "--since", "2026-03-04")) == ["b.wav", "c.wav"]
     assert list(groups(log, "file", "--since", "2026-03-04", "--last", "1")) == ["c.wav"]
+
+
+def test_models_and_hosts_come_by_their_newest_run(log: Log) -> None:
+    log.add("a")
+    log.add("a", model=STANDARD, on=LAPTOP)
+    log.add("a")
+    assert list(groups(log, "model")) == [COMPACT, STANDARD]
+    assert list(groups(log, "host")) == ["studio", "laptop"]
+
+
+def test_medians_of_groups_are_those_of_each_alone() -> None:
+    rng = np.random.default_rng(0)
+    codes, values = rng.integers(0, 12, 60), rng.normal(size=60)
+    values[rng.integers(0, 60, 10)] = np.nan
+    own = [values[(codes == group) & ~np.isnan(values)] for group in range(13)]
+    assert medians(codes, values, 13).tolist() == pytest.approx(
+        [np.median(one) if len(one) else np.nan for one in own], nan_ok=True
+    )
