@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from fxd.usage import bench, live, models, report, stats
+from fxd.usage import bench, dashboard, live, models, report, stats
 from fxd.usage.options import Home, Json, opened
 
 app = typer.Typer(
@@ -212,4 +212,5 @@ app.command()(stats.stats)
 app.command()(bench.bench)
 app.command()(report.report)
 app.command()(live.live)
+app.command()(dashboard.dashboard)
 app.add_typer(models.app, name="models")

@@ -5,7 +5,7 @@ import os
 import signal
 import socket
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Self
 
@@ -15,6 +15,10 @@ from fxd.privacy import make_private_folder
 
 LOCK_NAME = "fxd.lock"
 STATUS_NAME = "status.json"
+PATIENCE_SECONDS = 0.5
+"""Somebody who only looks whether the lock is held holds it for a moment."""
+FRESH_SECONDS = 3.0
+"""A daemon writes its status twice a second."""
 
 
 class AlreadyRunning(Exception):
@@ -68,7 +72,7 @@ class Instance:
         """Become this home's daemon. Raises AlreadyRunning where there is one."""
         make_private_folder(self.status_path.parent)
         try:
-            self.lock.acquire(timeout=0)
+            self.lock.acquire(timeout=PATIENCE_SECONDS)
         except Timeout:
             raise AlreadyRunning(
                 f"{self.describe()}; `fxd status` tells what it does, `fxd stop` ends it"
@@ -97,10 +101,27 @@ class Instance:
             return None
         for _ in range(20):
             try:
-                return Status(**json.loads(self.status_path.read_text(encoding="utf-8")))
+                return self.parse()
             except FileNotFoundError:
                 time.sleep(0.05)  # it has the lock, and is about to write
         return None
+
+    def glance(self) -> Status | None:
+        """The same for who looks again and again; a daemon that was killed is taken for running a moment longer.
+
+        The lock is tried only where nothing was said for a while: it is to be free for a daemon that starts.
+        """
+        try:
+            age = time.time() - self.status_path.stat().st_mtime
+            return self.parse() if abs(age) < FRESH_SECONDS or self.is_held() else None
+        except FileNotFoundError:
+            return None
+
+    def parse(self) -> Status:
+        """What the file says. Raises FileNotFoundError where there is none."""
+        said = json.loads(self.status_path.read_text(encoding="utf-8"))
+        known = {field.name for field in fields(Status)}  # a daemon of a newer version may say more
+        return Status(**{name: value for name, value in said.items() if name in known})
 
     def is_held(self) -> bool:
         if not self.status_path.parent.is_dir():
@@ -127,3 +148,15 @@ class Instance:
                 return True
             time.sleep(0.05)
         return False
+
+
+def done_line(work: dict[str, Any]) -> str:
+    """How much of a file is done.
+
+    >>> done_line({"audio_seconds": 12.3, "length_seconds": 60.0})
+    '12 of 60 s of audio done'
+    >>> done_line({"audio_seconds": 12.3, "length_seconds": None})
+    '12 s of audio done'
+    """
+    length = "" if work["length_seconds"] is None else f" of {work['length_seconds']:.0f}"
+    return f"{work['audio_seconds']:.0f}{length} s of audio done"

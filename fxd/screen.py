@@ -9,7 +9,7 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from fxd.instance import Status
+from fxd.instance import Status, done_line
 from fxd.training.progress import told
 
 
@@ -45,18 +45,6 @@ def picture(status: Status) -> RenderableType:
         pace = f"{work['audio_seconds'] / seconds:.0f}x" if seconds > 0 else ""
         table.add_row(Text(work["file"], overflow="ellipsis"), done_line(work), pace)
     return Group(table, Spinner("dots", Text(summary_line(status), style="dim")))
-
-
-def done_line(work: dict[str, Any]) -> str:
-    """How much of a file is done.
-
-    >>> done_line({"audio_seconds": 12.3, "length_seconds": 60.0})
-    '12 of 60 s of audio done'
-    >>> done_line({"audio_seconds": 12.3, "length_seconds": None})
-    '12 s of audio done'
-    """
-    length = "" if work["length_seconds"] is None else f" of {work['length_seconds']:.0f}"
-    return f"{work['audio_seconds']:.0f}{length} s of audio done"
 
 
 def summary_line(status: Status) -> str:

@@ -13,7 +13,6 @@ from datetime import UTC, datetime, timedelta
 from types import FrameType
 from typing import Any, Literal
 
-from fxd.commands.trainings import ending
 from fxd.config import Settings
 from fxd.factory import install_factory_model
 from fxd.insight.hints import model_hint
@@ -21,7 +20,7 @@ from fxd.log import warn_only
 from fxd.store.store import open_store
 from fxd.training.due import due
 from fxd.training.lock import who_trains
-from fxd.training.progress import Progress, clock, facts_of, minutes
+from fxd.training.progress import Progress, clock, ending, facts_of, minutes
 from fxd.training.schedule import check_schedule
 
 OnProgress = Callable[[Progress], None]

@@ -6,13 +6,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from fxd.commands.trainings import ending
 from fxd.config import Settings, settings_mark
 from fxd.insight.hints import model_hint, review_hint
-from fxd.instance import Instance, Status
+from fxd.instance import Instance, Status, done_line
 from fxd.privacy import open_to_others
 from fxd.store.store import Store, open_store
 from fxd.training.lock import Holder, who_trains
+from fxd.training.progress import ending
 
 
 def status(home: Path, settings: Settings, as_json: bool) -> int:
@@ -56,7 +56,7 @@ def print_facts(settings: Settings, facts: dict[str, Any], running: Status | Non
     from rich.table import Table
     from rich.text import Text
 
-    from fxd.screen import done_line, summary_line
+    from fxd.screen import summary_line
 
     table = Table.grid(padding=(0, 2))
     if running is None:

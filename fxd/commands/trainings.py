@@ -10,7 +10,7 @@ from fxd.config import Settings
 from fxd.store.records import CurvePoint, Training
 from fxd.store.store import open_store
 from fxd.training.lock import who_trains
-from fxd.training.progress import minutes
+from fxd.training.progress import ending, minutes
 
 SHOWN = 20
 """To a person."""
@@ -59,13 +59,6 @@ def list_trainings(settings: Settings, as_json: bool) -> int:
 def line(started: str, trained: str, steps: str, best: str) -> str:
     """What stands before a curve. Not in a table, for the reason below it is as wide as the terminal."""
     return f"{started:16}  {trained:>7}  {steps:>8}  {best:>7}  "
-
-
-def ending(state: str, reason: str, at_work: bool) -> str:
-    """How a retraining ended, in words; `at_work` says whether one is under way in this home."""
-    if state == "running" and not at_work:
-        return "cut off; the next one goes on with it"
-    return f"{state}, {reason}" if reason else state
 
 
 def facts_of(training: Training, curve: Sequence[CurvePoint]) -> dict[str, Any]:

@@ -10,12 +10,13 @@ from fxd.store.models import Models
 from fxd.store.overview import Overview
 from fxd.store.runs import Runs
 from fxd.store.schema import ensure_current
+from fxd.store.tallies import Tallies
 from fxd.store.trainings import Trainings
 
 __all__ = ["Store", "StoreError", "StoreUnavailable", "open_store"]
 
 
-class Store(Runs, Columns, Overview, Examples, Models, Trainings, Benches, LiveSessions):
+class Store(Runs, Columns, Overview, Tallies, Examples, Models, Trainings, Benches, LiveSessions):
     """One open database, with a part for each thing that it remembers; `open_store` makes it.
 
     Every method is one transaction. It raises StoreUnavailable where trying again later can help,

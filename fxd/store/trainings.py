@@ -67,6 +67,12 @@ class Trainings(Database):
         with self.read() as connection:
             return connection.execute(query).scalar_one()
 
+    def count_trainings(self) -> dict[TrainingState, int]:
+        """How many trainings are in each state."""
+        query = select(trainings.c.state, func.count()).group_by(trainings.c.state)
+        with self.read() as connection:
+            return dict(connection.execute(query).tuples().all())
+
     def last_training(self, state: TrainingState | None = None) -> Training | None:
         """The training that was begun last, of all or of those in this state; None where there is none."""
         query = newest_first().limit(1)

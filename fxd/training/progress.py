@@ -48,6 +48,13 @@ def told(facts: dict[str, Any], now: datetime) -> str:
     return ", ".join(parts)
 
 
+def ending(state: str, reason: str, at_work: bool) -> str:
+    """How a retraining ended, in words; `at_work` says whether one is under way in this home."""
+    if state == "running" and not at_work:
+        return "cut off; the next one goes on with it"
+    return f"{state}, {reason}" if reason else state
+
+
 def clock(moment: datetime, now: datetime) -> str:
     """When something happens, on the clock of `now`; with the day where that is another.
 

@@ -1,0 +1,56 @@
+"""`fxd dashboard`."""
+
+import logging
+import signal
+import socket
+import sys
+from pathlib import Path
+
+from fxd.config import ConfigError, Settings
+
+LEAST_TOKEN = 16
+"""Characters: a shorter one could be guessed."""
+
+
+def dashboard(home: Path, settings: Settings, host: str, port: int, token: str | None) -> int:
+    """Serve the page of a home until Ctrl-C or SIGTERM."""
+    from fxd.insight.dashboard.access import is_loopback, make_token
+    from fxd.insight.dashboard.server import listen, serve
+
+    if token == "-":
+        token = sys.stdin.readline().strip()
+    if token is not None and len(token) < LEAST_TOKEN:
+        raise ConfigError(
+            f"--token: it has {len(token)} characters; take {LEAST_TOKEN} or more, or leave it out"
+        )
+    if token is None and not is_loopback(host):
+        token = make_token()
+    try:
+        sock = listen(host, port)
+    except OSError as error:
+        reason = f"cannot listen on {host}, port {port}: {error.strerror or error}"
+        raise OSError(f"{reason}; choose others with --host and --port") from error
+    # uvicorn raises the signal that ended it once more, when all is done: the end was asked for, and is no error.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda _number, _frame: None)
+    logging.getLogger("uvicorn").setLevel(logging.ERROR)
+    print(f"The page of {home}: {address(host, sock.getsockname()[1], token)}", flush=True)
+    print("Ctrl-C ends it.", flush=True)
+    serve(home, settings, sock, host, token)
+    return 0
+
+
+def address(host: str, port: int, token: str | None) -> str:
+    """What a browser wants.
+
+    >>> address("127.0.0.1", 8765, None)
+    'http://127.0.0.1:8765/'
+    >>> address("2001:db8::1", 8765, "secret")
+    'http://[2001:db8::1]:8765/?token=secret'
+    """
+    from urllib.parse import quote
+
+    from fxd.insight.dashboard.access import is_wildcard
+
+    name = socket.gethostname() if is_wildcard(host) else f"[{host}]" if ":" in host else host
+    return f"http://{name}:{port}/" + (f"?token={quote(token, safe='')}" if token else "")

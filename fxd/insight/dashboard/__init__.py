@@ -1,0 +1,1 @@
+"""`fxd dashboard`: the page of a running home, and its metrics."""

@@ -1,0 +1,134 @@
+// Puts into the page what the server says, part by part, and says when it says nothing any more.
+"use strict";
+
+const link = document.getElementById("link");
+const said = document.getElementById("said");
+const STALE_MS = 1000 * Number(link.dataset.stale);
+const RETRY_MS = 5000;
+const MOST_SAID = 3;
+let source = null;
+let server = null;
+let heard = Date.now();
+let tried = 0;
+
+// Makes `old` like `wanted` with as few changes as can be: focus, selection and moving bars stay.
+function patch(old, wanted) {
+  if (old.nodeType !== wanted.nodeType || old.nodeName !== wanted.nodeName || key(old) !== key(wanted)) {
+    old.replaceWith(wanted.cloneNode(true));
+    return;
+  }
+  if (old.nodeType !== Node.ELEMENT_NODE) {
+    if (old.nodeValue !== wanted.nodeValue) old.nodeValue = wanted.nodeValue;
+    return;
+  }
+  for (const { name } of [...old.attributes]) {
+    const isOurs = old.nodeName === "DETAILS" && name === "open";
+    if (!wanted.hasAttribute(name) && !isOurs) old.removeAttribute(name);
+  }
+  for (const { name, value } of wanted.attributes) if (old.getAttribute(name) !== value) old.setAttribute(name, value);
+  patchChildren(old, wanted);
+}
+
+function key(node) {
+  return node.nodeType === Node.ELEMENT_NODE ? node.dataset.key ?? null : null;
+}
+
+function patchChildren(old, wanted) {
+  const kept = new Map([...old.children].filter((child) => key(child) !== null).map((child) => [key(child), child]));
+  let next = old.firstChild;
+  for (const child of wanted.childNodes) {
+    const known = key(child) === null ? null : kept.get(key(child));
+    if (known && known !== next) {
+      old.insertBefore(known, next);
+      next = known;
+    } else if (!known && (next === null || key(child) !== null || key(next) !== null)) {
+      old.insertBefore(child.cloneNode(true), next);
+      continue;
+    }
+    const current = next;
+    next = next.nextSibling;
+    patch(current, child);
+  }
+  while (next !== null) {
+    const rest = next;
+    next = next.nextSibling;
+    rest.remove();
+  }
+}
+
+function show(name, html) {
+  const part = document.getElementById(name);
+  if (part === null) return;
+  const wanted = document.createElement("template");
+  wanted.innerHTML = html;
+  const before = rows(part);
+  patchChildren(part, wanted.content);
+  if (name === "runs" && before.size > 0) announce([...rows(part)].filter(([id]) => !before.has(id)));
+}
+
+function rows(part) {
+  return new Map([...part.querySelectorAll("tr[data-key]")].map((row) => [row.dataset.key, row]));
+}
+
+// New runs, newest first: a few are told one by one, many by their number.
+function announce(fresh) {
+  for (const [, row] of fresh) row.classList.add("fresh");
+  if (fresh.length === 0) return;
+  const texts = fresh.map(([, row]) => row.dataset.said).reverse();
+  said.textContent = fresh.length > MOST_SAID ? `${fresh.length} new runs` : texts.join(". ");
+}
+
+function connect() {
+  if (source !== null) source.close();
+  tried = Date.now();
+  source = new EventSource("/events");
+  source.addEventListener("hello", (event) => {
+    const id = JSON.parse(event.data);
+    if (server !== null && server !== id) location.reload();
+    server = id;
+    hear();
+  });
+  source.addEventListener("part", (event) => {
+    const { name, html } = JSON.parse(event.data);
+    show(name, html);
+    hear();
+  });
+  source.addEventListener("beat", hear);
+}
+
+function hear() {
+  heard = Date.now();
+  tell();
+}
+
+function tell() {
+  const isStale = Date.now() - heard > STALE_MS;
+  const isHidden = source === null;
+  link.className = isHidden ? "link" : isStale ? "link stale" : "link live";
+  const at = new Date(heard).toLocaleTimeString();
+  const text = isStale ? `No connection to the server; this is how things were at ${at}. Trying again.` : "live";
+  if (link.textContent !== text) link.textContent = text;
+  document.body.classList.toggle("stale-page", isStale && !isHidden);
+}
+
+// A page that nobody sees asks for nothing; a browser has few connections to one server, and every tab takes one.
+function follow() {
+  if (document.hidden) {
+    if (source !== null) source.close();
+    source = null;
+  } else {
+    heard = Date.now();
+    connect();
+  }
+  tell();
+}
+
+document.addEventListener("visibilitychange", follow);
+setInterval(() => {
+  if (source === null) return;
+  // Where the server refused, or the connection is dead without having ended, the browser does not try again.
+  const isDead = source.readyState === EventSource.CLOSED || Date.now() - heard > STALE_MS;
+  if (isDead && Date.now() - tried > RETRY_MS) connect();
+  tell();
+}, 2000);
+follow();

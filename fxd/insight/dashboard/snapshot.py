@@ -1,0 +1,71 @@
+"""What the page shows of one moment, from the two places that know it: what processes say, and the database."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from fxd.config import settings_mark
+from fxd.insight.dashboard.ledger import Ledger
+from fxd.insight.dashboard.source import Source
+from fxd.insight.hints import mixed_hint, model_hint, review_hint
+from fxd.instance import Status
+from fxd.privacy import open_to_others
+from fxd.store.records import CurvePoint, Model, Promotion, Run, Training
+from fxd.store.tallies import Tally
+from fxd.training.lock import Holder, who_trains
+
+RUNS_SHOWN = 15
+
+
+@dataclass(frozen=True)
+class Now:
+    """What is going on; no database is asked."""
+
+    status: Status | None
+    """None where no daemon runs."""
+    is_outdated: bool
+    """Whether the daemon runs with other settings than those of this server."""
+    trainer: Holder | None
+
+
+@dataclass(frozen=True)
+class Log:
+    """What the database remembers."""
+
+    runs: list[Run]
+    """Newest first."""
+    tally: Tally
+    champion: Model | None
+    promotion: Promotion | None
+    """Its own."""
+    dataset_seconds: float
+    dataset_bytes: int
+    training: Training | None
+    """The last one; it may be under way."""
+    curve: list[CurvePoint]
+    notes: list[str]
+    """What to know before believing a number."""
+
+
+def look_now(source: Source) -> Now:
+    status = source.status()
+    is_outdated = status is not None and status.settings not in ("", settings_mark(source.settings))
+    return Now(status, is_outdated, who_trains(source.settings.paths.db))
+
+
+def read_log(source: Source, ledger: Ledger, home: Path) -> Log:
+    """Raises StoreError or OSError where the database cannot be read now."""
+    store, settings = source.store(), source.settings
+    runs, champion, promotions = store.runs(RUNS_SHOWN), store.champion(), store.promotions()
+    training = store.last_training()
+    hints = (model_hint(settings, champion), review_hint(store, champion), mixed_hint(runs))
+    return Log(
+        runs=runs,
+        tally=ledger.read(store),
+        champion=champion,
+        promotion=promotions[0] if promotions else None,
+        dataset_seconds=store.dataset_seconds(),
+        dataset_bytes=store.dataset_bytes(),
+        training=training,
+        curve=store.curve(training.id) if training else [],
+        notes=[*filter(None, hints), *open_to_others(home, settings)],
+    )

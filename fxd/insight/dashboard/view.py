@@ -1,0 +1,166 @@
+"""Moments as HTML: what `snapshot` found, through the templates, which escape whatever they are given."""
+
+import math
+import socket
+from datetime import datetime
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from fxd import __version__
+from fxd.insight.dashboard.curve import curve_of
+from fxd.insight.dashboard.portrait import LAST_RUNS
+from fxd.insight.dashboard.snapshot import Log, Now
+from fxd.insight.plain import plain, short_id
+from fxd.insight.stats import result_json
+from fxd.insight.stats_table import NOTHING, figure, length
+from fxd.instance import done_line
+from fxd.pipeline.files import display
+from fxd.store.records import Run
+from fxd.training.progress import ending, told
+
+PACKAGE = "fxd.insight.dashboard"
+PARTS = ("trouble", "now", "runs", "model", "training", "portrait")
+STALE_SECONDS = 12
+"""Two beats of the feed, and a little."""
+
+
+class View:
+    """The page of one home."""
+
+    def __init__(self, home: Path, limit_gb: float) -> None:
+        self.home = home
+        self.limit_gb = limit_gb
+        self.templates = make_templates()
+
+    def page(self, shown: dict[str, str]) -> str:
+        """The whole page with these parts; those that are not known yet come with the feed."""
+        return self.templates.get_template("page.html.j2").render(
+            name=display(Path(self.home.name)),
+            home=display(self.home),
+            parts=PARTS,
+            shown={name: Markup(html) for name, html in shown.items()},
+            stale_seconds=STALE_SECONDS,
+            version=__version__,
+            host=socket.gethostname(),
+            zone=datetime.now().astimezone().tzname(),
+        )
+
+    def now(self, now: Now) -> str:
+        return self.part("now", now=now)
+
+    def log(self, log: Log) -> dict[str, str]:
+        return {
+            "trouble": "",
+            "runs": self.part("runs", log=log),
+            "model": self.part("model", log=log, limit_gb=self.limit_gb),
+        }
+
+    def training(self, now: Now, log: Log | None) -> str:
+        """What is under way, and the curve of it or of the last one."""
+        training = log.training if log else None
+        at_work = now.trainer is not None
+        return self.part(
+            "training",
+            trainer=now.trainer,
+            training=training,
+            curve=curve_of(log.curve) if log else None,
+            ending=ending(training.state, training.reason, at_work) if training else "",
+        )
+
+    def trouble(self, reason: str, since: datetime) -> str:
+        return self.part("trouble", trouble=reason, since=since)
+
+    def portrait(self, parts: dict[str, str], drawn_at: datetime) -> str:
+        """What the report's own templates made of its parts."""
+        return self.part(
+            "portrait",
+            parts={name: Markup(html) for name, html in parts.items()},
+            reason="",
+            drawn_at=drawn_at,
+        )
+
+    def no_portrait(self, reason: str) -> str:
+        return self.part("portrait", parts={}, reason=reason, drawn_at=None)
+
+    def part(self, name: str, **values: object) -> str:
+        return self.templates.get_template(f"parts/{name}.html.j2").render(**values)
+
+
+def asset(name: str, package: str = PACKAGE) -> str:
+    return files(package).joinpath(name).read_text(encoding="utf-8")
+
+
+def make_templates() -> Environment:
+    made = Environment(
+        loader=PackageLoader(PACKAGE),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters |= {
+        "plain": plain,
+        "figure": figure,
+        "short_id": short_id,
+        "length_of": length,
+        "db": decibels,
+        "when": when,
+        "clock": lambda moment: f"{moment.astimezone():%H:%M:%S}",
+        "hours": hours,
+    }
+    made.globals |= {
+        "nothing": NOTHING,
+        "done_line": done_line,
+        "told": lambda facts: told(facts, datetime.now().astimezone()),
+        "results_of": results_of,
+        "said": said,
+        "portrait_runs": LAST_RUNS,
+    }
+    return made
+
+
+def results_of(run: Run) -> tuple[dict[str, Any], dict[str, Any]]:
+    found = {result.engine: result_json(result, run.seconds) for result in run.results}
+    return found.get("dsp", {}), found.get("tcn", {})
+
+
+def said(run: Run) -> str:
+    """A new run, for somebody who listens to the page."""
+    if run.state == "failed":
+        return f"{plain(run.file)} failed"
+    _, tcn = results_of(run)
+    error = tcn.get("esr_db")
+    return f"{plain(run.file)} is done" + ("" if error is None else f", {error:.1f} dB")
+
+
+def decibels(value: float | None) -> str:
+    return NOTHING if value is None or not math.isfinite(value) else f"{value:.1f}"
+
+
+def when(moment: datetime | str) -> str:
+    """A moment, or its ISO 8601, on the local clock, with the day where that is not today; "" stays "".
+
+    >>> when("")
+    ''
+    """
+    if isinstance(moment, str):
+        return when(datetime.fromisoformat(moment)) if moment else ""
+    local = moment.astimezone()
+    return f"{local:%H:%M}" if local.date() == datetime.now().date() else f"{local:%Y-%m-%d %H:%M}"
+
+
+def hours(seconds: float) -> str:
+    """A length of sound in a unit that suits it.
+
+    >>> hours(12), hours(600), hours(5e6)
+    ('12 s', '10.0 minutes', '1,389 hours')
+    """
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    if seconds < 2 * 3600:
+        return f"{seconds / 60:.1f} minutes"
+    return f"{seconds / 3600:,.0f} hours"
