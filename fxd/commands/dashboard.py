@@ -1,7 +1,5 @@
 """`fxd dashboard`."""
 
-import logging
-import signal
 import socket
 import sys
 from pathlib import Path
@@ -14,15 +12,15 @@ LEAST_TOKEN = 16
 
 def dashboard(home: Path, settings: Settings, host: str, port: int, token: str | None) -> int:
     """Serve the page of a home until Ctrl-C or SIGTERM."""
-    from fxd.insight.dashboard.access import is_loopback, make_token
-    from fxd.insight.dashboard.server import listen, serve
-
     if token == "-":
         token = sys.stdin.readline().strip()
     if token is not None and len(token) < LEAST_TOKEN:
         raise ConfigError(
             f"--token: it has {len(token)} characters; take {LEAST_TOKEN} or more, or leave it out"
         )
+    from fxd.insight.dashboard.access import is_loopback, make_token
+    from fxd.insight.dashboard.server import listen, serve
+
     if token is None and not is_loopback(host):
         token = make_token()
     try:
@@ -30,10 +28,6 @@ def dashboard(home: Path, settings: Settings, host: str, port: int, token: str |
     except OSError as error:
         reason = f"cannot listen on {host}, port {port}: {error.strerror or error}"
         raise OSError(f"{reason}; choose others with --host and --port") from error
-    # uvicorn raises the signal that ended it once more, when all is done: the end was asked for, and is no error.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda _number, _frame: None)
-    logging.getLogger("uvicorn").setLevel(logging.ERROR)
     print(f"The page of {home}: {address(host, sock.getsockname()[1], token)}", flush=True)
     print("Ctrl-C ends it.", flush=True)
     serve(home, settings, sock, host, token)

@@ -105,7 +105,7 @@ def tally_of(connection: Connection, since: datetime | None, until: datetime | N
     if found.states["failed"]:
         # Not `= "failed"`: for that SQLite takes the index of the states, and reads all that ever failed.
         reasons = select(runs.c.reason, func.count()).where(*within, runs.c.state != "done")
-        found.reasons.update(dict(connection.execute(reasons.group_by(runs.c.reason)).tuples().all()))
+        found.reasons.update(dict(connection.execute(reasons.group_by(runs.c.reason)).all()))
     return found
 
 

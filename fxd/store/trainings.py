@@ -71,7 +71,7 @@ class Trainings(Database):
         """How many trainings are in each state."""
         query = select(trainings.c.state, func.count()).group_by(trainings.c.state)
         with self.read() as connection:
-            return dict(connection.execute(query).tuples().all())
+            return dict(connection.execute(query).all())
 
     def last_training(self, state: TrainingState | None = None) -> Training | None:
         """The training that was begun last, of all or of those in this state; None where there is none."""

@@ -1,4 +1,4 @@
-"""Runs as the store would give them."""
+"""Runs as the store would give them, and a browser for what is made of them."""
 
 import shutil
 import time
@@ -8,11 +8,19 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from browser import chromium
 from logs import Log, empty_home
+from playwright.sync_api import Browser
 
 from fxd.store.records import Environment, Quality, Result, Run
 
 MIDNIGHT = datetime(2026, 3, 1, tzinfo=UTC)
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    with chromium(tmp_path_factory.mktemp("chromium")) as opened:
+        yield opened
 
 
 @pytest.fixture

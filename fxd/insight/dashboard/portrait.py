@@ -4,14 +4,14 @@ What draws takes more memory than all the rest of the server, and seconds of a c
 engines, and is gone afterwards.
 """
 
-import asyncio
 import json
 import os
 import sys
 import time
-from asyncio.subprocess import PIPE, Process
-from contextlib import suppress
 from pathlib import Path
+from subprocess import PIPE, Popen, TimeoutExpired
+
+from fxd.insight.dashboard.threads import in_thread
 
 LAST_RUNS = 10_000
 PARTS = ("verdict", "trends", "files", "models")
@@ -30,7 +30,7 @@ class Painter:
         self.home = home
         self.drawn: object = None
         self.next_time = 0.0
-        self.process: Process | None = None
+        self.process: Popen[bytes] | None = None
 
     async def draw(self, key: object) -> dict[str, str] | None:
         """The parts as HTML, by name; None where those from before still hold: for the same `key`, or too soon.
@@ -41,33 +41,31 @@ class Painter:
             return None
         self.drawn = key
         try:
-            return await self.run()
+            return await in_thread(self.run)
         finally:
             self.next_time = time.monotonic() + REST_SECONDS
 
-    async def run(self) -> dict[str, str]:
+    def run(self) -> dict[str, str]:
         command = (sys.executable, "-m", "fxd.insight.dashboard.portrait", os.fspath(self.home))
         # A session of its own: the terminal's Ctrl-C is ours, and we end it.
-        self.process = await asyncio.create_subprocess_exec(
-            *command, stdout=PIPE, stderr=PIPE, start_new_session=True
-        )
-        try:
-            out, err = await asyncio.wait_for(self.process.communicate(), MOST_SECONDS)
-        except TimeoutError:
-            raise PortraitError(f"drawing took more than {MOST_SECONDS:.0f} s") from None
-        finally:
-            self.stop()
-        if self.process.returncode:
+        with Popen(command, stdout=PIPE, stderr=PIPE, start_new_session=True) as process:
+            self.process = process
+            try:
+                out, err = process.communicate(timeout=MOST_SECONDS)
+            except TimeoutExpired:
+                process.kill()
+                raise PortraitError(f"drawing took more than {MOST_SECONDS:.0f} s") from None
+        if process.returncode:
             lines = err.decode(errors="backslashreplace").strip().splitlines()
-            raise PortraitError(lines[-1] if lines else f"exit code {self.process.returncode}")
+            raise PortraitError(lines[-1] if lines else f"exit code {process.returncode}")
         parts: dict[str, str] = json.loads(out)
         return parts
 
     def stop(self) -> None:
         """End it, where it is at work."""
-        if self.process is not None and self.process.returncode is None:
-            with suppress(ProcessLookupError):
-                self.process.kill()
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
 
 
 def main(home: Path) -> None:
