@@ -61,9 +61,10 @@ function show(name, html) {
   if (part === null) return;
   const wanted = document.createElement("template");
   wanted.innerHTML = html;
+  const wasShown = part.firstElementChild !== null;
   const before = rows(part);
   patchChildren(part, wanted.content);
-  if (name === "runs" && before.size > 0) announce([...rows(part)].filter(([id]) => !before.has(id)));
+  if (name === "runs" && wasShown) announce([...rows(part)].filter(([id]) => !before.has(id)));
 }
 
 function rows(part) {

@@ -56,12 +56,12 @@ def open_page(browser: Browser) -> Iterator[OpenPage]:
 
 @pytest.fixture
 def make_long(tmp_path: Path) -> Callable[[Home, str], None]:
-    """Drops a file of five minutes, which is at work for some seconds."""
+    """Drops a file of two minutes, which is at work for some seconds."""
 
     def drop(home: Home, name: str) -> None:
         made = tmp_path / name
         rng = np.random.default_rng(1)
-        soundfile.write(made, 0.1 * rng.standard_normal((300 * 48_000, 1)).astype(np.float32), 48_000)
+        soundfile.write(made, 0.1 * rng.standard_normal((120 * 48_000, 1)).astype(np.float32), 48_000)
         made.rename(home.inbox / name)
 
     return drop
@@ -80,10 +80,10 @@ def test_a_dropped_file_is_seen_at_work_and_then_done(
     expect(now).to_contain_text("running", timeout=DEADLINE_MS)
     bar = now.get_by_role("progressbar", name="evening.wav")
     expect(bar).to_be_visible(timeout=DEADLINE_MS)
-    expect(bar).to_have_attribute("max", "300.0", timeout=DEADLINE_MS)
+    expect(bar).to_have_attribute("max", "120.0", timeout=DEADLINE_MS)
     row = runs.locator("tr", has_text="evening.wav")
     expect(row).to_be_visible(timeout=DEADLINE_MS)
-    expect(row).to_contain_text("5:00")
+    expect(row).to_contain_text("2:00")
     expect(runs.locator("tr.failed")).to_contain_text("it is not audio of a known kind", timeout=DEADLINE_MS)
     expect(page.get_by_role("status")).to_contain_text("evening.wav is done", timeout=DEADLINE_MS)
     expect(now).to_contain_text("1 done, 1 failed", timeout=DEADLINE_MS)

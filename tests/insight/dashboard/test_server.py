@@ -8,6 +8,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -19,6 +20,7 @@ from serving import Following, Serve, Served
 
 from fxd.config import load_settings, settings_mark
 from fxd.insight.dashboard import connection, feed
+from fxd.insight.dashboard.feed import Refresh
 from fxd.insight.dashboard.server import Dashboard, PageServer, listen, make_server
 from fxd.instance import Instance, Status
 from fxd.store import sqlite
@@ -268,14 +270,20 @@ def test_a_locked_database_is_told_and_what_was_known_stays(
     monkeypatch.setattr(sqlite, "BUSY_SECONDS", 0.1)
     fill([make_run("a.wav")])
     dashboard = Dashboard(home.root, load_settings(home.root))
-    known = asyncio.run(dashboard.refresh_log())
+    known = in_a_loop(dashboard.refresh_log)
     assert known["trouble"] == ""
     with closing(sqlite3.connect(home.root / "db" / "fxd.sqlite3", isolation_level=None)) as other:
         other.execute("PRAGMA locking_mode = EXCLUSIVE")
         other.execute("BEGIN EXCLUSIVE")
-        locked = asyncio.run(dashboard.refresh_log())
+        locked = in_a_loop(dashboard.refresh_log)
         assert list(locked) == ["trouble"], "all else stays as it was"
         assert "it is locked by another program" in locked["trouble"]
-        assert asyncio.run(dashboard.refresh_now())["now"], "what needs no database is told"
-    assert asyncio.run(dashboard.refresh_log()) == known
+        assert in_a_loop(dashboard.refresh_now)["now"], "what needs no database is told"
+    assert in_a_loop(dashboard.refresh_log) == known
     dashboard.source.close()
+
+
+def in_a_loop(refresh: Refresh) -> dict[str, str]:
+    """What it gives, in a thread: this one has a loop already where a browser was opened."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(lambda: asyncio.run(refresh())).result()  # type: ignore[arg-type]
