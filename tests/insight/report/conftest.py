@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 from homes import Home
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page
 
 from fxd.config import Settings, load_settings
 from fxd.home import make_home
@@ -21,16 +21,6 @@ AUDIO = Path(__file__).parents[2] / "audio"
 HOSTILE = "<img src=x onerror=alert(1)>$x_1^2$&amp;'\".flac"
 """A name that would be a picture, a script and a formula."""
 NOT_UTF8 = os.fsdecode(b"caf\xe9.flac")
-FLAGS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
-PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 
 
 @dataclass
@@ -72,23 +62,6 @@ def page_file(heard: Home, tmp_path_factory: pytest.TempPathFactory) -> Path:
     output = tmp_path_factory.mktemp("page") / "report.html"
     heard.fxd("report", "-o", output)
     return output
-
-
-@pytest.fixture(scope="session")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    program = next((found for name in PROGRAMS if (found := shutil.which(name))), None)
-    if os.environ.get("FXD_TEST_WITHOUT_CHROMIUM") == "1":
-        pytest.skip("FXD_TEST_WITHOUT_CHROMIUM=1: the pages are not tested in a browser")
-    if program is None:
-        pytest.fail(
-            "Chromium is not installed: apt-get install chromium, "
-            "or set FXD_TEST_WITHOUT_CHROMIUM=1 to leave its tests out"
-        )
-    own = {**os.environ, "HOME": str(tmp_path_factory.mktemp("chromium"))}
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=program, args=list(FLAGS), env=own)
-        yield opened
-        opened.close()
 
 
 @dataclass
