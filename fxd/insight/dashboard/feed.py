@@ -53,9 +53,10 @@ class Watcher:
 class Feed:
     """All parts of one page."""
 
-    def __init__(self, refreshes: list[tuple[Refresh, float]]) -> None:
-        """Each of `refreshes` gives some of the parts, and is asked again after so many seconds."""
-        self.springs = [Spring(refresh, seconds) for refresh, seconds in refreshes]
+    def __init__(self, quick: list[tuple[Refresh, float]], slow: list[tuple[Refresh, float]]) -> None:
+        """Each gives some parts, and is asked again after so many seconds; no page waits for what is slow."""
+        self.quick = [Spring(refresh, seconds) for refresh, seconds in quick]
+        self.slow = [Spring(refresh, seconds) for refresh, seconds in slow]
         self.parts: dict[str, Part] = {}
         self.watchers: set[Watcher] = set()
         self.is_watched = asyncio.Event()
@@ -65,7 +66,7 @@ class Feed:
 
     async def run(self) -> None:
         """Look for news for as long as somebody watches; ends by being cancelled."""
-        await asyncio.gather(*(self.keep_fresh(spring) for spring in self.springs))
+        await asyncio.gather(*(self.keep_fresh(spring) for spring in (*self.quick, *self.slow)))
 
     async def keep_fresh(self, spring: Spring) -> None:
         while True:
@@ -95,7 +96,7 @@ class Feed:
 
     async def current(self, patience: float) -> dict[str, str]:
         """All parts, looked for now; those that take longer than so many seconds as they were, or not at all."""
-        looks = [asyncio.ensure_future(self.refresh(spring)) for spring in self.springs]
+        looks = [asyncio.ensure_future(self.refresh(spring)) for spring in self.quick]
         # Whoever asks does not end what others may be waiting for.
         await asyncio.wait(looks, timeout=patience)
         return {name: part.html for name, part in self.parts.items()}

@@ -1,14 +1,11 @@
 """The server: a few addresses that can be read, the feed behind them, and its life from start to end."""
 
 import asyncio
-import logging
-import signal
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from types import FrameType
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -50,11 +47,8 @@ class Dashboard:
         self.view = View(home, settings.training.max_dataset_gb)
         self.painter = Painter(home)
         self.feed = Feed(
-            [
-                (self.refresh_now, NOW_SECONDS),
-                (self.refresh_log, LOG_SECONDS),
-                (self.refresh_portrait, PORTRAIT_SECONDS),
-            ]
+            quick=[(self.refresh_now, NOW_SECONDS), (self.refresh_log, LOG_SECONDS)],
+            slow=[(self.refresh_portrait, PORTRAIT_SECONDS)],
         )
         self.scrape = asyncio.Lock()
         self.log: Log | None = None
@@ -72,9 +66,7 @@ class Dashboard:
             Route("/metrics", self.metrics),
             *(Route(path, fixed(*text)) for path, text in texts.items()),
         ]
-        app = Starlette(routes=routes, lifespan=self.lifespan)
-        app.router.redirect_slashes = False
-        return app
+        return Starlette(routes=routes, lifespan=self.lifespan)
 
     @asynccontextmanager
     async def lifespan(self, _app: Starlette) -> AsyncIterator[None]:
@@ -181,23 +173,8 @@ def listen(host: str, port: int) -> socket.socket:
 def serve(home: Path, settings: Settings, sock: socket.socket, host: str, token: str | None) -> None:
     """Answer on `sock` until SIGINT or SIGTERM."""
     dashboard = Dashboard(home, settings)
-    server = make_server(dashboard, sock.getsockname()[1], host, token)
-
-    def request_stop(_number: int, _frame: FrameType | None) -> None:
-        server.should_exit = True
-
-    # Before uvicorn has its own; and when all is done, it raises what ended it once more: that is no error here.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, request_stop)
-    try:
-        server.run(sockets=[sock])
-    finally:
-        dashboard.source.close()
-
-
-def make_server(dashboard: Dashboard, port: int, host: str, token: str | None) -> PageServer:
     config = Config(
-        Guard(dashboard.app(), host, port, token),
+        Guard(dashboard.app(), host, sock.getsockname()[1], token),
         http=Connection,
         ws="none",
         loop="asyncio",
@@ -207,5 +184,7 @@ def make_server(dashboard: Dashboard, port: int, host: str, token: str | None) -
         limit_concurrency=MOST_CONNECTIONS,
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
     )
-    logging.getLogger("uvicorn").setLevel(logging.ERROR)
-    return PageServer(config, dashboard.feed)
+    try:
+        PageServer(config, dashboard.feed).run(sockets=[sock])
+    finally:
+        dashboard.source.close()
