@@ -1,11 +1,14 @@
 """The server: a few addresses that can be read, the feed behind them, and its life from start to end."""
 
 import asyncio
+import logging
+import signal
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from types import FrameType
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -66,7 +69,9 @@ class Dashboard:
             Route("/metrics", self.metrics),
             *(Route(path, fixed(*text)) for path, text in texts.items()),
         ]
-        return Starlette(routes=routes, lifespan=self.lifespan)
+        app = Starlette(routes=routes, lifespan=self.lifespan)
+        app.router.redirect_slashes = False
+        return app
 
     @asynccontextmanager
     async def lifespan(self, _app: Starlette) -> AsyncIterator[None]:
@@ -173,8 +178,23 @@ def listen(host: str, port: int) -> socket.socket:
 def serve(home: Path, settings: Settings, sock: socket.socket, host: str, token: str | None) -> None:
     """Answer on `sock` until SIGINT or SIGTERM."""
     dashboard = Dashboard(home, settings)
+    server = make_server(dashboard, sock.getsockname()[1], host, token)
+
+    def request_stop(_number: int, _frame: FrameType | None) -> None:
+        server.should_exit = True
+
+    # Before uvicorn has its own; and when all is done, it raises what ended it once more: that is no error here.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, request_stop)
+    try:
+        server.run(sockets=[sock])
+    finally:
+        dashboard.source.close()
+
+
+def make_server(dashboard: Dashboard, port: int, host: str, token: str | None) -> PageServer:
     config = Config(
-        Guard(dashboard.app(), host, sock.getsockname()[1], token),
+        Guard(dashboard.app(), host, port, token),
         http=Connection,
         ws="none",
         loop="asyncio",
@@ -184,7 +204,5 @@ def serve(home: Path, settings: Settings, sock: socket.socket, host: str, token:
         limit_concurrency=MOST_CONNECTIONS,
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
     )
-    try:
-        PageServer(config, dashboard.feed).run(sockets=[sock])
-    finally:
-        dashboard.source.close()
+    logging.getLogger("uvicorn").setLevel(logging.ERROR)
+    return PageServer(config, dashboard.feed)
