@@ -205,15 +205,30 @@ class CurvePoint:
 
 
 @dataclass(frozen=True)
+class Event:
+    """Something that changed from one run to the next."""
+
+    kind: str
+    """`model`, `rollback`, `saturator`, a field of `Environment`, the name of a library, or `sounds`."""
+    before: str
+    after: str
+    at: datetime
+    """When the first run with it finished."""
+
+
+@dataclass(frozen=True)
 class Change:
     """A moment from which on a measure was another."""
 
     series: str
-    """Which one, as `fxd.insight.findings` names it: `tcn esr_db`, `dsp x_realtime on studio`."""
+    """Engine, measure and where: `tcn esr_db on known sounds`, `dsp x_realtime on studio`."""
     run_id: str
     """The first run of the new level."""
     at: datetime
     """When that run finished."""
+    earliest: datetime
+    latest: datetime
+    """Between these, with 95 % confidence."""
     before: float
     after: float
     """The medians on either side, up to the changes next to it."""
@@ -223,6 +238,8 @@ class Change:
     chance: float
     """p-value: how likely a series without any change would look like this."""
     found_at: datetime
+    events: tuple[Event, ...] = ()
+    """What else changed between `earliest` and `latest`."""
     id: int = 0
     """What `fxd stats --accept` takes; given by the store."""
     accepted_at: datetime | None = None

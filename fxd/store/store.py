@@ -1,6 +1,7 @@
 """The store: everything that fxd remembers, in one database. All SQL is in this package."""
 
 from fxd.store.benches import Benches
+from fxd.store.changes import Changes
 from fxd.store.database import connect
 from fxd.store.errors import StoreError, StoreUnavailable
 from fxd.store.examples import Examples
@@ -16,7 +17,7 @@ from fxd.store.trainings import Trainings
 __all__ = ["Store", "StoreError", "StoreUnavailable", "open_store"]
 
 
-class Store(Runs, Columns, Overview, Tallies, Examples, Models, Trainings, Benches, LiveSessions):
+class Store(Runs, Columns, Overview, Tallies, Examples, Models, Trainings, Benches, LiveSessions, Changes):
     """One open database, with a part for each thing that it remembers; `open_store` makes it.
 
     Every method is one transaction. It raises StoreUnavailable where trying again later can help,
