@@ -135,7 +135,7 @@ def gather(
             lambda share: on_progress("listening", 0.6 + 0.3 * share),
         )
     on_progress("drawing", 0.9)
-    machine = log.machine
+    machine, marks = log.machine, marks_of(log, promotions)
     return Report(
         made_at=datetime.now(UTC),
         fxd=__version__,
@@ -147,8 +147,8 @@ def gather(
         files=len(material),
         failures=tuple(failures),
         notes=tuple(notes),
-        verdict=verdict(log, material, worst, hardest(log, material, traits), promotions, failed),
-        marks=marks_of(log, promotions),
+        verdict=verdict(log, material, worst, hardest(log, material, traits), marks, failed),
+        marks=marks,
         error=trend_of("tcn", log, log.esr_db, names),
         speed=tuple(speed_trends(log, machine, names)),
         machine=machine,
@@ -187,7 +187,7 @@ def marks_of(log: Logbook, promotions: Sequence[Promotion]) -> tuple[Mark, ...]:
         if log.at[0] <= one.at.timestamp() <= log.at[-1]
     ]
     for row in first_rows(log.settings)[1:]:
-        found.append(Mark(log.time(row), "settings", "[saturator] settings that were new"))
+        found.append(Mark(log.time(row), "settings", "other [saturator] settings"))
     seen: list[Environment] = []
     for row in first_rows(log.environment):
         environment = log.environments[int(log.environment[row])]

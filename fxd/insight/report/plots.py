@@ -26,6 +26,8 @@ WIDE, NARROW = (8.6, 2.7), (4.4, 2.7)
 """Inches of 72 units: for a desk and for a phone, between which the style sheet chooses."""
 MARGINS = (0.75, 0.5, 0.2, 0.3)
 """Inches left, below, right and above of the axes."""
+ROOM_FOR_NUMBER = 0.025
+"""Of the width of the axes."""
 MARK_COLOURS = {"promotion": TCN, "change": DIFFERENCE, "settings": DSP, "environment": MUTED}
 HEARD = {Heard.NO: "", Heard.YES: "trained on it", Heard.UNKNOWN: "not known whether it was trained on"}
 SOURCE_COLOURS = {"dry": DRY, "dsp": DSP, "tcn": TCN}
@@ -198,7 +200,13 @@ def draw_marks(axes: Any, marks: Sequence[Mark], titles: dict[str, list[str]]) -
         gid="marks",
     )
     titles["marks"] = [f"{number}: {mark.text}, {day(mark.at)}" for number, mark in enumerate(marks, 1)]
+    low, high = axes.get_xlim()
+    last = -float("inf")
     for number, time in enumerate(times, 1):
+        # Where numbers would cover each other, the first one stands for all; their titles tell them apart.
+        if time - last < ROOM_FOR_NUMBER * (high - low):
+            continue
+        last = time
         axes.annotate(
             str(number),
             (time, 1),
@@ -222,8 +230,10 @@ def distribution_plot(distribution: Distribution) -> Markup:
             (distribution.new, TCN, "never heard"),
             (distribution.heard, "none", distribution.others),
         ):
+            if not any(counts):
+                continue
             bars = [(edge, n, base) for edge, n, base in zip(edges, counts, below, strict=False) if n]
-            places, heights, bases = zip(*bars, strict=True) if bars else ((), (), ())
+            places, heights, bases = zip(*bars, strict=True)
             axes.bar(
                 places,
                 heights,

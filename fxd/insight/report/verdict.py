@@ -5,21 +5,27 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Literal
 
-import numpy as np
-
 from fxd.insight.hints import counted
-from fxd.insight.plain import short_id
 from fxd.insight.report.logbook import Logbook
 from fxd.insight.report.material import FileRow, Material
-from fxd.insight.report.shift import Shift, paired, same_sounds, unpaired
+from fxd.insight.report.shift import Shift
+from fxd.insight.report.then_and_now import (
+    FEW,
+    SLOWER,
+    error_shift,
+    error_turn,
+    speed_shift,
+    speed_turn,
+    told_error,
+    told_speed,
+)
 from fxd.insight.report.traits import Trait
 from fxd.insight.report.traits import told as told_trait
+from fxd.insight.report.trend import Mark
 from fxd.insight.stats import Summary, summarise
 from fxd.insight.stats_table import figure
-from fxd.store.records import Promotion
 
 Tone = Literal["good", "fair", "poor", "unknown"]
 
@@ -29,11 +35,8 @@ is -24.8 dB (Neural Amp Modeler), and fxd's own saturator differs by -33 to -66 
 rate where it is not oversampled."""
 POOR_DB = -25.0
 """That published median."""
-FEW = 5
-"""Files or runs with which nothing is compared."""
-FEWEST_PAIRS = 8
-SLOWER, FASTER = 0.95, 1.05
-"""A ratio of speeds between these is none that matters."""
+FEWEST_FILES = 5
+"""With which nothing is said to be good."""
 
 
 @dataclass(frozen=True)
@@ -50,13 +53,13 @@ def verdict(
     material: Material,
     worst: Sequence[FileRow],
     hardest: Trait | None,
-    promotions: Sequence[Promotion],
+    marks: Sequence[Mark],
     failed: int,
 ) -> tuple[Sentence, Sentence, Sentence]:
     return (
         good_enough(log, material),
         fails_on(log, material, worst, hardest, failed),
-        better_or_slower(log, promotions),
+        better_or_slower(log, marks),
     )
 
 
@@ -83,7 +86,7 @@ def good_enough(log: Logbook, material: Material) -> Sentence:
 
 
 def tone_of(summary: Summary) -> Tone:
-    if summary.n < FEW or summary.median is None:
+    if summary.n < FEWEST_FILES or summary.median is None:
         return "unknown"
     if summary.median <= GOOD_DB:
         return "good"
@@ -112,83 +115,25 @@ def fails_on(
     return Sentence(question, f"{text}{material_told}{unprocessed}.", "poor" if share > 0.5 else "fair")
 
 
-def better_or_slower(log: Logbook, promotions: Sequence[Promotion]) -> Sentence:
+def better_or_slower(log: Logbook, marks: Sequence[Mark]) -> Sentence:
     question = "Did it get better, or slower?"
-    since = turning_point(log, promotions)
-    if since is None:
+    turn = error_turn(log, marks)
+    if turn is None:
         few = counted(len(log), "run")
         return Sentence(question, f"{few} cannot tell yet: it takes {2 * FEW} at different times.", "unknown")
-    moment, why = since
-    error, pace = error_shift(log, moment), speed_shift(log, moment)
-    parts = [told_error(error), told_speed(pace)]
-    tone: Tone = "good"
+    error, changed = error_shift(log, turn), speed_turn(log, marks)
+    at, pace = changed or (turn, speed_shift(log, turn))
+    text = f"{turn.said}, {told_error(error)}"
+    text += f" and {told_speed(pace)}" if at == turn else f"; {at.said}, {told_speed(pace)}"
+    return Sentence(question, f"{text[0].upper()}{text[1:]}.", tone_of_shifts(error, pace))
+
+
+def tone_of_shifts(error: Shift | None, pace: Shift | None) -> Tone:
+    if error is None and pace is None:
+        return "unknown"
     if error is not None and error.low > 0:
-        tone = "poor"
-    elif pace is not None and math.exp(pace.high) < SLOWER:
-        tone = "fair"
-    elif error is None and pace is None:
-        tone = "unknown"
-    return Sentence(question, f"{why}, {' and '.join(parts)}.", tone)
-
-
-def turning_point(log: Logbook, promotions: Sequence[Promotion]) -> tuple[datetime, str] | None:
-    """Since when things are compared: the last promotion with enough runs on either side, else the middle."""
-    for promotion in promotions:
-        row = int(np.searchsorted(log.at, promotion.at.timestamp()))
-        if FEW <= row <= len(log) - FEW:
-            day = f"{promotion.at.astimezone():%-d %B %Y}"
-            return promotion.at, f"Since {short_id(promotion.model_id)} serves ({day})"
-    middle = len(log) // 2
-    if middle < FEW or log.at[0] == log.at[middle]:
-        return None
-    return log.time(
-        middle
-    ), f"In the newer half of the runs (from {log.time(middle).astimezone():%-d %B %Y on})"
-
-
-def error_shift(log: Logbook, since: datetime) -> Shift | None:
-    """Of the error in dB: of the same sounds where enough of them came again, else of whatever came."""
-    compared = np.isfinite(log.esr_db)
-    after = log.at >= since.timestamp()
-    pairs = paired(log, log.esr_db, np.flatnonzero(compared & ~after), np.flatnonzero(compared & after))
-    if len(pairs) >= FEWEST_PAIRS:
-        return same_sounds(pairs)
-    return unpaired(log.esr_db, compared & ~after & log.new, compared & after & log.new, FEW)
-
-
-def speed_shift(log: Logbook, since: datetime) -> Shift | None:
-    """Of the logarithm of the network's speed, on the machine of the newest run."""
-    if log.machine is None:
-        return None
-    x = log.x_realtime["tcn"]
-    known, after = log.on(log.machine) & np.isfinite(x), log.at >= since.timestamp()
-    with np.errstate(invalid="ignore"):
-        return unpaired(np.log(x), known & ~after, known & after, FEW)
-
-
-def told_error(shift: Shift | None) -> str:
-    if shift is None:
-        return "too few files were compared to tell whether it got better"
-    on = f"on the same {shift.after} sounds" if shift.paired else "on other files than before"
-    if shift.low == shift.high == 0:
-        return f"the error is exactly the same ({on})"
-    where = f"(95 % interval {shift.low:+.1f} to {shift.high:+.1f}, {on})"
-    if shift.low <= 0 <= shift.high:
-        return f"the error is the same within what can be told: {signed(shift.difference)} dB {where}"
-    word = "lower" if shift.difference < 0 else "higher"
-    return f"the error is {abs(shift.difference):.1f} dB {word} {where}"
-
-
-def told_speed(shift: Shift | None) -> str:
-    if shift is None:
-        return "too few were timed on one machine to tell whether it got slower"
-    ratio, low, high = (math.exp(value) for value in (shift.difference, shift.low, shift.high))
-    where = f"({ratio:.2f} times as fast, {low:.2f} to {high:.2f})"
-    if low > FASTER:
-        return f"it got faster {where}"
-    if high < SLOWER:
-        return f"it got slower {where}"
-    return f"the speed is about the same {where}"
+        return "poor"
+    return "fair" if pace is not None and math.exp(pace.high) < SLOWER else "good"
 
 
 def interval(summary: Summary) -> str:
@@ -198,10 +143,6 @@ def interval(summary: Summary) -> str:
 
 def db(value: float | None) -> str:
     return "unknown" if value is None else f"{value:.1f} dB"
-
-
-def signed(value: float) -> str:
-    return f"{value:+.1f}"
 
 
 def percent(share: float) -> str:
