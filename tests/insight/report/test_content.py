@@ -118,6 +118,7 @@ def test_what_a_model_was_trained_on_is_told_apart(place: Any, make: MakeRun) ->
     assert (sum(report.distribution.heard), sum(report.distribution.new)) == (6, 6)
     assert "-53.5 dB in the median of 6 files that its model never heard" in report.verdict[0].text
     assert report.verdict[0].tone == "good"
+    assert report.distribution.heard_summary.median == -70
     assert report.models[0].new_files_esr_db == pytest.approx(-53.5)
 
 
@@ -158,6 +159,12 @@ def test_no_kind_of_sound_is_blamed_for_chance(place: Any, make: MakeRun) -> Non
     assert "hardest" not in told(place, *runs).verdict[1].text
 
 
+def test_five_files_are_too_few_to_blame_a_kind_of_sound_that_seems_harder(place: Any, make: MakeRun) -> None:
+    mono = [make(n, error, channels=1) for n, error in enumerate((-60.0, -52.0, -45.0, -44.0, -43.0))]
+    stereo = [make(10 + n, -61.0 + n) for n in range(21)]
+    assert "hardest" not in told(place, *mono, *stereo).verdict[1].text
+
+
 def test_better_is_told_on_the_same_sounds_since_the_promotion(place: Any, make: MakeRun) -> None:
     for name in (MODEL, LATER):
         place.store.add_model(model(name))
@@ -174,6 +181,17 @@ def test_better_is_told_on_the_same_sounds_since_the_promotion(place: Any, make:
         ("promotion", "compact-cd34 serves: it was better")
     ]
     assert "compact-cd34 serves: it was better" in render(report)
+
+
+def test_of_several_models_the_last_is_compared_with_the_one_before_it(place: Any, make: MakeRun) -> None:
+    names = (MODEL, LATER, LATER.replace("cd34", "ef56"))
+    for number, name in enumerate(names):
+        place.store.add_model(model(name))
+        place.store.promote(name, "it was better", NOON + timedelta(hours=12 * number - 0.5))
+    runs = [make(n, -40.0 - 3 * (n // 12), f"{n % 12}.wav", model=names[n // 12]) for n in range(36)]
+    text = told(place, *runs).verdict[2].text
+    assert text.startswith("Since compact-ef56 serves (")
+    assert "the error is 3.0 dB lower" in text
 
 
 def test_worse_and_slower_are_told_as_such(place: Any, make: MakeRun) -> None:
