@@ -5,6 +5,7 @@ its `_StreamBase` takes a C function instead of a Python one.
 """
 
 import atexit
+import ctypes
 import os
 import sys
 import threading
@@ -13,6 +14,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from fxd.insight.plain import plain
 from fxd.live.errors import LiveError
 from fxd.live.ports import Ports
 
@@ -74,8 +76,8 @@ def list_devices() -> list[DeviceInfo]:
     return [
         DeviceInfo(
             index=index,
-            name=str(found["name"]),
-            api=str(apis[found["hostapi"]]["name"]),
+            name=plain(str(found["name"])),
+            api=plain(str(apis[found["hostapi"]]["name"])),
             inputs=int(found["max_input_channels"]),
             outputs=int(found["max_output_channels"]),
             sample_rate=round(found["default_samplerate"]),
@@ -178,10 +180,20 @@ class Card:
     def start(self) -> None:
         """Let the callbacks begin. Raises LiveError."""
         library = sounddevice()
+        self.ask_for_priority()
         try:
             self.stream.start()
         except library.PortAudioError as error:
             raise LiveError(self.refusal(error)) from None
+
+    def ask_for_priority(self) -> None:
+        """Let ALSA's thread go before others, where the system allows it; other interfaces do so themselves."""
+        library = sounddevice()
+        if self.wiring.source.api != "ALSA":
+            return
+        enable = getattr(ctypes.CDLL(library._libname), "PaAlsa_EnableRealtimeScheduling", None)
+        if enable is not None:
+            enable(ctypes.c_void_p(int(library._ffi.cast("intptr_t", self.stream._ptr))), 1)
 
     @property
     def is_active(self) -> bool:

@@ -144,6 +144,10 @@ class Recorder:
             self.part.close()
         except OSError as error:
             self.error = self.error or error
+        if self.part.frames == 0:
+            # The device refused, or went away at once.
+            for path in self.parts.pop():
+                path.unlink()
         if self.error is not None:
             raise self.error
 

@@ -219,7 +219,7 @@ class Session:
             bad_samples=reading.bad,
             clipped_samples=reading.clipped,
             switches=self.switcher.switches,
-            recorded=display(self.recorder.parts[0][0]) if self.recorder is not None else "",
+            recorded=display(self.recorder.parts[0][0]) if self.recorder and self.recorder.parts else "",
         )
 
     def stop(self) -> None:

@@ -234,3 +234,28 @@ def test_the_devices_are_listed(home: Home, jack_server: Server, monkeypatch: py
     assert [(device["name"], device["inputs"], device["sample_rate"]) for device in listed] == [
         ("system", 2, RATE)
     ]
+
+
+@pytest.mark.slow
+def test_a_sound_card_of_alsa_is_played_through_and_its_garbage_is_muted(home: Home) -> None:
+    # Input of ALSA's null device is whatever the memory held; and it never waits, so a second of it is enough.
+    config = home.root / ".asoundrc"
+    config.write_text('pcm.fake { type null hint { show on description "Fake" } }\n')
+    command = home.command("live", "--engine", "dsp", "--input", "fake", "--output", "fake", "--record")
+    player = subprocess.Popen(
+        [*command, str(home.root / "take")],
+        env=os.environ | {"HOME": str(home.root)},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert player.stdout is not None
+    assert "dsp: in" in player.stdout.readline()
+    player.terminate()
+    assert "ended by SIGTERM" in player.communicate(timeout=60)[0]
+    take, _ = soundfile.read(home.root / "take.dry.wav", dtype="float32")
+    assert np.isfinite(take).all()
+    assert len(take) > 0
+    (session,) = home.json("live", "--sessions")
+    assert "ALSA" in session["device"]
+    assert session["block"] == 64
