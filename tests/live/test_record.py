@@ -76,9 +76,16 @@ def test_a_take_can_be_read_while_it_grows(tmp_path: Path) -> None:
     recorder.start()
     dry = noise(64 * 100)
     play(made, dry)
-    wait_until(lambda: len(sound(tmp_path / "take.dry.wav")) == len(dry), "the header tells all of it", 20)
+    wait_until(lambda: told_frames(tmp_path / "take.dry.wav") == len(dry), "the header tells all of it", 20)
     assert np.array_equal(sound(tmp_path / "take.dry.wav"), dry)
     recorder.stop()
+
+
+def told_frames(path: Path) -> int:
+    """What the header says; libsndfile would look for itself where that is nothing."""
+    head = path.read_bytes()[:200]
+    at = head.index(b"data") + 4
+    return int.from_bytes(head[at : at + 4], "little") // 4
 
 
 def test_a_take_too_long_for_a_file_goes_on_in_another(tmp_path: Path) -> None:
