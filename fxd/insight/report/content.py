@@ -21,13 +21,14 @@ from fxd.insight.report.traits import hardest, profiles_of, traits_of, words
 from fxd.insight.report.trend import MOST_MARKS, MOST_POINTS, Mark, Trend, trend_of
 from fxd.insight.report.verdict import Sentence, verdict
 from fxd.store.overview import Failure
-from fxd.store.records import Environment, Promotion
+from fxd.store.records import Environment, LiveSession, Promotion
 from fxd.store.store import Store
 
 Audio = Literal["flac", "opus", "none"]
 OnProgress = Callable[[str, float], None]
 
 MOST_REASONS = 8
+MOST_SESSIONS = 20
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,8 @@ class Report:
     models: tuple[ModelRow, ...]
     costs: tuple[CostPoint, ...]
     environments: tuple[EnvironmentRow, ...]
+    played: tuple[LiveSession, ...]
+    """Sessions of playing live, newest first."""
 
 
 def gather(
@@ -158,6 +161,9 @@ def gather(
         models=tuple(models),
         costs=tuple(cost_points(models)),
         environments=tuple(environment_rows(log)),
+        played=tuple(
+            one for one in store.live_sessions(MOST_SESSIONS) if not since or one.started_at >= since
+        ),
     )
 
 

@@ -16,7 +16,7 @@ from homes import Home
 from fxd.insight.heard import Heard
 from fxd.insight.report.content import Report, Window, gather
 from fxd.insight.report.page import render, report_json
-from fxd.store.records import Environment, Model, Quality, Result, Run
+from fxd.store.records import Environment, LiveSession, Model, Quality, Result, Run
 
 HOSTILE = "<img src=x onerror=alert(1)>$x_1^2$&amp;'\".flac"
 MakeRun, MakeResult = Callable[..., Run], Callable[..., Result]
@@ -338,3 +338,33 @@ def test_sounds_that_are_gone_or_replaced_are_not_played(heard: Home, tmp_path: 
     shutil.rmtree(root / "outbox")
     home.fxd("report", "-o", output)
     assert "None of the files can be listened to" in output.read_text(encoding="utf-8")
+
+
+def test_sessions_of_playing_live_are_shown_where_they_belong_to_the_window(
+    place: Any, make: MakeRun
+) -> None:
+    here = make(0, -50.0).environment
+    for number, (name, device) in enumerate([("old", "attic"), ("new", "<b>card</b>")]):
+        loads = (0.021, 0.055, 0.4)
+        played = (
+            60.0 * number,
+            "it was ended with a key",
+            here,
+            "both",
+            None,
+            "5a77",
+            device,
+            48_000,
+            64,
+            1,
+            35,
+        )
+        counts = (0.004, 100, *loads, 0, 2, 0, 0, 1, "")
+        place.store.keep_live_session(LiveSession(name, NOON + timedelta(days=number), *played, *counts))
+    report = gather(place.settings, place.store, Window(since=NOON + timedelta(hours=12)), audio="none")
+    assert [one.id for one in report.played] == ["new"]
+    page = render(report)
+    assert "Played live" in page
+    assert "&lt;b&gt;card&lt;/b&gt;" in page
+    assert ">5.5<" in page
+    assert "attic" not in page
