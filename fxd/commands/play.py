@@ -24,6 +24,9 @@ from fxd.pipeline.files import display
 from fxd.store.records import LiveSession
 from fxd.store.store import Store, StoreError, open_store
 
+ENDING = tuple(
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+)  # Windows has no SIGHUP
 TICK_SECONDS = 0.05
 KEEP_TICKS = 200
 """Ticks, ten seconds, after which the log hears of the session."""
@@ -131,14 +134,14 @@ def summary(session: LiveSession) -> str:
 
 
 class Signals:
-    """Ctrl-C and SIGTERM as a wish to end, for as long as the `with` block lasts."""
+    """Ctrl-C, SIGTERM and a closed terminal as a wish to end, for as long as the `with` block lasts."""
 
     def __init__(self) -> None:
         self.received = ""
         self.before: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in ENDING:
             self.before[number] = signal.signal(number, self.receive)
         return self
 

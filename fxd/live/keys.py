@@ -1,8 +1,10 @@
 """Keys as they are pressed, without Enter; nothing where there is no terminal."""
 
+import os
 import select
 import sys
 import time
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 
@@ -29,7 +31,8 @@ class Keys:
         if self.before is not None and sys.platform != "win32":
             import termios
 
-            termios.tcsetattr(sys.stdin, termios.TCSADRAIN, self.before)
+            with suppress(termios.error):  # it was closed
+                termios.tcsetattr(sys.stdin, termios.TCSADRAIN, self.before)
 
     def wait(self, seconds: float) -> str:
         """The keys that were pressed, after at most so many seconds; empty where there were none."""
@@ -40,9 +43,9 @@ class Keys:
             return self.wait_on_windows(seconds)
         if not select.select([sys.stdin], [], [], seconds)[0]:
             return ""
-        import os
-
-        pressed = os.read(sys.stdin.fileno(), 64)
+        pressed = b""
+        with suppress(OSError):
+            pressed = os.read(sys.stdin.fileno(), 64)
         if not pressed:
             self.is_terminal = False  # it was closed
         return pressed.decode("utf-8", "ignore")

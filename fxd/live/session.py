@@ -30,6 +30,7 @@ from fxd.store.store import Store
 SILENT_SECONDS = 2.0
 """Without a callback for so long, and for some blocks, the device is gone."""
 SILENT_BLOCKS = 16
+KEYS_ORDER: tuple[Role, ...] = ("dsp", "tcn", "bypass")
 
 
 @dataclass(frozen=True)
@@ -181,7 +182,7 @@ class Session:
             block=reading.block or self.block,
             seconds=(datetime.now(UTC) - self.started_at).total_seconds(),
             heard=self.switcher.wish,
-            roles=tuple(self.switcher.lanes),
+            roles=tuple(role for role in KEYS_ORDER if role in self.switcher.lanes),
             model=short_id(self.cast.model.id) if self.cast.model is not None else "",
             saturator=self.cast.saturator,
             reading=reading,

@@ -2,6 +2,7 @@
 
 import os
 import pty
+import signal
 import subprocess
 import sys
 import time
@@ -259,3 +260,16 @@ def test_a_sound_card_of_alsa_is_played_through_and_its_garbage_is_muted(home: H
     (session,) = home.json("live", "--sessions")
     assert "ALSA" in session["device"]
     assert session["block"] == 64
+
+
+def test_a_terminal_that_is_closed_ends_it_like_any_wish_to_end(
+    home: Home, jack_server: Server, tmp_path: Path
+) -> None:
+    take = tmp_path / "take.wav"
+    with Player(home, jack_server, "--engine", "dsp", "--record", str(take)) as player:
+        wait_until(lambda: "dsp: in" in player.told.read_text(), "it plays")
+        os.close(player.keys)
+        player.process.send_signal(signal.SIGHUP)
+        assert player.process.wait(60) == 0
+    assert "ended by SIGHUP" in player.told.read_text()
+    assert len(soundfile.read(tmp_path / "take.dry.wav")[0]) > 0
