@@ -45,6 +45,12 @@ def test_two_names_at_once_are_refused(served: Served) -> None:
         assert connection.recv(100).split()[1] in (b"400", b"421")
 
 
+def test_who_asks_for_no_name_is_refused(served: Served) -> None:
+    with socket.create_connection(("127.0.0.1", served.port), timeout=30) as connection:
+        connection.sendall(b"GET / HTTP/1.0\r\n\r\n")
+        assert connection.recv(100).split()[1] == b"421"
+
+
 def test_another_site_may_link_to_the_page_but_not_read_it(served: Served) -> None:
     for site in ("cross-site", "same-site"):
         assert served.ask("/metrics", Sec_Fetch_Site=site, Sec_Fetch_Mode="no-cors")[0] == 403
