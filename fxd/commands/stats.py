@@ -83,6 +83,8 @@ def tell_table(settings: Settings, store: Store, question: Question) -> None:
     if not runs:
         # Without rich, which takes as long to load as all the rest of an empty home.
         print(nothing_to_tell(store, question.since))
+        if played := live_line(store.live_sessions(MOST_SESSIONS)):
+            print(played)
         return
     from rich.console import Console
 
