@@ -11,6 +11,7 @@ import numpy as np
 
 from fxd import __version__
 from fxd.config import Settings
+from fxd.insight.findings import look
 from fxd.insight.hints import model_hint, review_hint
 from fxd.insight.plain import short_id
 from fxd.insight.report.lineage import CostPoint, ModelRow, cost_points, in_window, median, model_row
@@ -20,8 +21,9 @@ from fxd.insight.report.sounds import Sound, sounds_of
 from fxd.insight.report.traits import hardest, profiles_of, traits_of, words
 from fxd.insight.report.trend import MOST_MARKS, MOST_POINTS, Mark, Trend, trend_of
 from fxd.insight.report.verdict import Sentence, verdict
+from fxd.insight.sentences import sentence
 from fxd.store.overview import Failure
-from fxd.store.records import Environment, LiveSession, Promotion
+from fxd.store.records import Change, Environment, LiveSession, Promotion
 from fxd.store.store import Store
 
 Audio = Literal["flac", "opus", "none"]
@@ -109,7 +111,9 @@ def gather(
     on_progress: OnProgress = lambda _what, _share: None,
 ) -> Report:
     """Everything about the runs of `window`, with `files` of them to listen to."""
-    on_progress("reading the log", 0.0)
+    on_progress("looking for changes", 0.0)
+    changes = changes_of(store)  # first, as it takes memory of its own
+    on_progress("reading the log", 0.2)
     since = window.begins(store)
     log = read_logbook(store, since)
     on_progress("looking at the models", 0.5)
@@ -138,7 +142,7 @@ def gather(
             lambda share: on_progress("listening", 0.6 + 0.3 * share),
         )
     on_progress("drawing", 0.9)
-    machine, marks = log.machine, marks_of(log, promotions)
+    machine, marks = log.machine, marks_of(log, promotions, changes)
     return Report(
         made_at=datetime.now(UTC),
         fxd=__version__,
@@ -183,7 +187,19 @@ def speed_trends(log: Logbook, machine: Machine | None, names: Sequence[str | No
     return [trend_of(engine, log, np.where(there, x, np.nan), names) for engine, x in log.x_realtime.items()]
 
 
-def marks_of(log: Logbook, promotions: Sequence[Promotion]) -> tuple[Mark, ...]:
+def changes_of(store: Store) -> list[Change]:
+    """The changes in the newest runs, as they are found now, and before these those that are known."""
+    found = look(store)
+    return [*store.with_ids(found.changes), *(one for one in store.changes() if one.at < found.since)]
+
+
+def mark_of(change: Change) -> Mark:
+    expected = f"; expected: {change.note}" if change.accepted_at else ""
+    is_speed = any(measure in change.series for measure in ("x_realtime", "cpu_per_second"))
+    return Mark(change.at, "change", sentence(change) + expected, "speed" if is_speed else "error")
+
+
+def marks_of(log: Logbook, promotions: Sequence[Promotion], changes: Sequence[Change]) -> tuple[Mark, ...]:
     """What happened while the runs went on, oldest first; of very many the newest."""
     if not len(log):
         return ()
@@ -192,6 +208,7 @@ def marks_of(log: Logbook, promotions: Sequence[Promotion]) -> tuple[Mark, ...]:
         for one in promotions
         if log.at[0] <= one.at.timestamp() <= log.at[-1]
     ]
+    found += [mark_of(change) for change in changes if log.at[0] <= change.at.timestamp() <= log.at[-1]]
     for row in first_rows(log.settings)[1:]:
         found.append(Mark(log.time(row), "settings", "other [saturator] settings"))
     seen: list[Environment] = []
@@ -200,7 +217,7 @@ def marks_of(log: Logbook, promotions: Sequence[Promotion]) -> tuple[Mark, ...]:
         if seen:
             found.append(Mark(log.time(row), "environment", difference(seen[-1], environment)))
         seen.append(environment)
-    return tuple(sorted(found, key=lambda mark: mark.at)[-MOST_MARKS:])
+    return tuple(sorted(found, key=lambda mark: (mark.at, mark.kind == "change"))[-MOST_MARKS:])
 
 
 def first_rows(codes: np.ndarray[tuple[int], np.dtype[np.int32]]) -> list[int]:

@@ -94,7 +94,7 @@ def error_plot(trend: Trend, marks: Sequence[Mark]) -> Markup:
     def draw(axes: Any, titles: dict[str, list[str]]) -> None:
         draw_trend(axes, trend, TCN, titles, "dB")
         axes.set_ylabel("ESR, dB (lower is closer)")
-        draw_marks(axes, marks, titles)
+        draw_marks(axes, marks, "error", titles)
 
     label = f"ESR over time, {trend.n} runs; the table below has the numbers"
     return both_widths("error", label, draw)
@@ -110,7 +110,7 @@ def speed_plot(trends: Sequence[Trend], marks: Sequence[Mark]) -> Markup:
         axes.set_ylabel("times faster than real time")
         axes.yaxis.set_major_formatter(lambda value, _position: f"{value:,g}")
         few_ticks(axes.yaxis, *axes.get_ylim())
-        draw_marks(axes, marks, titles)
+        draw_marks(axes, marks, "speed", titles)
 
     label = (
         f"Speed over time of {' and '.join(trend.name for trend in trends)}; the table below has the numbers"
@@ -172,19 +172,21 @@ def time_axis(axes: Any) -> None:
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 
     here = datetime.now().astimezone().tzinfo
-    locator = AutoDateLocator(tz=here, minticks=3, maxticks=6)
+    # With one less there are spans, 60 to 72 hours among them, for which it knows no step, and warns.
+    locator = AutoDateLocator(tz=here, minticks=3, maxticks=7)
     axes.xaxis.set_major_locator(locator)
     axes.xaxis.set_major_formatter(ConciseDateFormatter(locator, tz=here))
 
 
-def draw_marks(axes: Any, marks: Sequence[Mark], titles: dict[str, list[str]]) -> None:
-    """A line for each thing that happened, numbered as in the list below the picture."""
+def draw_marks(axes: Any, marks: Sequence[Mark], of: str, titles: dict[str, list[str]]) -> None:
+    """A line for each thing that happened to what is drawn, numbered as in the list below the pictures."""
     from matplotlib.dates import date2num
 
-    if not marks:
+    shown = {number: mark for number, mark in enumerate(marks, 1) if mark.of in ("", of)}
+    if not shown:
         return
-    times = date2num([mark.at for mark in marks])
-    colours = [MARK_COLOURS[mark.kind] for mark in marks]
+    times = date2num([mark.at for mark in shown.values()])
+    colours = [MARK_COLOURS[mark.kind] for mark in shown.values()]
     for time, colour in zip(times, colours, strict=True):
         axes.axvline(time, color=colour, linewidth=1, linestyle=(0, (3, 3)))
     bottom = axes.get_xaxis_transform()
@@ -199,10 +201,10 @@ def draw_marks(axes: Any, marks: Sequence[Mark], titles: dict[str, list[str]]) -
         zorder=4,
         gid="marks",
     )
-    titles["marks"] = [f"{number}: {mark.text}, {day(mark.at)}" for number, mark in enumerate(marks, 1)]
+    titles["marks"] = [f"{number}: {mark.text}, {day(mark.at)}" for number, mark in shown.items()]
     low, high = axes.get_xlim()
     last = -float("inf")
-    for number, time in enumerate(times, 1):
+    for number, time in zip(shown, times, strict=True):
         # Where numbers would cover each other, the first one stands for all; their titles tell them apart.
         if time - last < ROOM_FOR_NUMBER * (high - low):
             continue

@@ -85,7 +85,7 @@ def speed_shift(log: Logbook, turn: Turn, sure: float = 95.0) -> Shift | None:
 
 def speed_turn(log: Logbook, marks: Sequence[Mark]) -> tuple[Turn, Shift] | None:
     """The newest mark with which the network surely became faster or slower; None where none did."""
-    for turn in turns(log, marks):
+    for turn in turns(log, [mark for mark in marks if mark.kind != "change"]):
         shift = speed_shift(log, turn, SURE)
         if shift is not None and (math.exp(shift.high) < SLOWER or math.exp(shift.low) > FASTER):
             return turn, shift

@@ -26,6 +26,8 @@ class Mark:
     kind: MarkKind
     text: str
     """One plain sentence without its full stop."""
+    of: Literal["", "error", "speed"] = ""
+    """In which of the two pictures it belongs; in both if empty."""
 
 
 @dataclass(frozen=True)

@@ -177,9 +177,9 @@ def test_better_is_told_on_the_same_sounds_since_the_promotion(place: Any, make:
     assert text.startswith("Since compact-cd34 serves (")
     assert "the error is 2.0 dB lower" in text
     assert "on the same 12 sounds" in text
-    assert [(mark.kind, mark.text) for mark in report.marks] == [
-        ("promotion", "compact-cd34 serves: it was better")
-    ]
+    promotion, change = report.marks
+    assert (promotion.kind, promotion.text) == ("promotion", "compact-cd34 serves: it was better")
+    assert (change.kind, "tcn got 2.0 dB closer" in change.text) == ("change", True)
     assert "compact-cd34 serves: it was better" in render(report)
 
 
@@ -216,11 +216,23 @@ def test_a_change_of_speed_is_told_by_what_happened_then(place: Any, make: MakeR
     runs = [make(n, -50.0, speed=60) for n in range(20)]
     runs += [make(20 + n, -50.0, speed=45, environment=updated) for n in range(20)]
     runs += [make(40 + n, -55.0, speed=45, environment=updated, model=LATER) for n in range(20)]
-    text = told(place, *runs).verdict[2].text
+    report = told(place, *runs)
+    text = report.verdict[2].text
     assert text.startswith("Since compact-cd34 serves (")
     assert "the error is 5.0 dB lower" in text
     assert "; since fxd 0.1.0 → 0.2.0 (" in text
     assert text.endswith("the network is slower (0.75 times as fast, 0.75 to 0.75).")
+    kinds = [(mark.kind, mark.of) for mark in report.marks]
+    assert kinds == [("environment", ""), ("change", "speed"), ("promotion", ""), ("change", "error")]
+    slower, closer = report.marks[1], report.marks[3]
+    assert slower.at == runs[20].finished_at
+    assert "got 25 % slower" in slower.text
+    assert "at that moment fxd went from 0.1.0 to 0.2.0" in slower.text
+    assert "got 5.0 dB closer" in closer.text
+    page = render(report)
+    assert [page.count(f">{number}: tcn got") for number in (2, 4)] == [2, 2], (
+        "each in one picture of two widths"
+    )
 
 
 def test_timings_of_two_machines_are_never_compared(place: Any, make: MakeRun) -> None:

@@ -1,0 +1,53 @@
+"""The pictures can be drawn whatever the numbers are, and live in one page without knowing of each other."""
+
+import re
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from fxd.insight.heard import Heard
+from fxd.insight.report.plots import error_plot, speed_plot, time_axis
+from fxd.insight.report.trend import Mark, Point, Trend
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+def trend(name: str, count: int = 5) -> Trend:
+    points = [
+        Point(NOON + timedelta(hours=n), 10.0 + n, f"{n}.wav", Heard.NO if n % 2 else Heard.YES)
+        for n in range(count)
+    ]
+    return Trend(name, count, points=tuple(points))
+
+
+def test_a_log_of_any_length_has_a_readable_axis() -> None:
+    for span in np.geomspace(1, 20 * 365 * 86_400, 300):
+        axes = Figure(figsize=(4.4, 2.7)).add_subplot()
+        axes.plot([NOON, NOON + timedelta(seconds=float(span))], [0, 1])
+        time_axis(axes)
+        low, high = axes.get_xlim()
+        ticks = [tick for tick in axes.xaxis.get_majorticklocs() if low <= tick <= high]
+        assert 2 <= len(ticks) <= 8, span
+
+
+def test_pictures_share_no_ids_and_refer_to_their_own_only() -> None:
+    marks = [Mark(NOON, "promotion", "a"), Mark(NOON, "change", "b", "speed")]
+    pictures = [str(error_plot(trend("tcn"), marks)), str(speed_plot([trend("dsp"), trend("tcn")], marks))]
+    ids = [set(re.findall(r' id="([^"]+)"', picture)) for picture in pictures]
+    assert ids[0] and ids[1]
+    assert not ids[0] & ids[1]
+    for own, picture in zip(ids, pictures, strict=True):
+        assert set(re.findall(r"#([\w.-]+)", picture)) <= own, "no colour, and no id of another picture"
+        assert "<style" not in picture, "it would be the style of the whole page"
+        assert "var(--tcn)" in picture
+
+
+def test_what_happened_to_the_speed_is_not_drawn_beside_the_error() -> None:
+    marks = [Mark(NOON, "promotion", "served"), Mark(NOON, "change", "slower", "speed")]
+    titles = [
+        re.findall(r"<title>(\d: [^<]*)</title>", str(plot))
+        for plot in (error_plot(trend("tcn"), marks), speed_plot([trend("tcn")], marks))
+    ]
+    assert {title[0] for title in titles[0]} == {"1"}
+    assert {title[0] for title in titles[1]} == {"1", "2"}, "numbered as in the list"
