@@ -64,6 +64,8 @@ class HomeCollector(Collector):
         yield from of_runs(self.ledger.read(store))
         yield from of_quality(store)
         yield from of_trainings(store)
+        changes = sum(change.accepted_at is None for change in store.changes())
+        yield gauge("fxd_changes_open", "Changes of a measure that nobody has accepted.", changes)
         yield gauge("fxd_dataset_seconds", "Sound in the training set.", store.dataset_seconds())
         yield gauge("fxd_dataset_bytes", "Size of the training set.", store.dataset_bytes())
         most = settings.training.max_dataset_gb * 1e9

@@ -37,7 +37,8 @@ PORTRAIT_SECONDS = 3.0
 PAGE_PATIENCE_SECONDS = 1.0
 """A page does not wait longer for a database; its parts come later."""
 MOST_CONNECTIONS = 64
-SHUTDOWN_SECONDS = 2
+SHUTDOWN_SECONDS = 5
+"""For answers that are under way; a page that follows is let go at once."""
 
 
 class Dashboard:

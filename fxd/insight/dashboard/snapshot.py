@@ -9,7 +9,7 @@ from fxd.insight.dashboard.source import Source
 from fxd.insight.hints import mixed_hint, model_hint, review_hint
 from fxd.instance import Status
 from fxd.privacy import open_to_others
-from fxd.store.records import CurvePoint, Model, Promotion, Run, Training
+from fxd.store.records import Change, CurvePoint, Model, Promotion, Run, Training
 from fxd.store.tallies import Tally
 from fxd.training.lock import Holder, who_trains
 
@@ -42,6 +42,8 @@ class Log:
     training: Training | None
     """The last one; it may be under way."""
     curve: list[CurvePoint]
+    changes: list[Change]
+    """Of a measure, newest first; those that somebody accepted are left out."""
     notes: list[str]
     """What to know before believing a number."""
 
@@ -67,5 +69,6 @@ def read_log(source: Source, ledger: Ledger, home: Path) -> Log:
         dataset_bytes=store.dataset_bytes(),
         training=training,
         curve=store.curve(training.id) if training else [],
+        changes=[change for change in store.changes() if change.accepted_at is None],
         notes=[*filter(None, hints), *open_to_others(home, settings)],
     )

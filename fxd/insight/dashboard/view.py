@@ -15,6 +15,7 @@ from fxd.insight.dashboard.curve import curve_of
 from fxd.insight.dashboard.portrait import LAST_RUNS
 from fxd.insight.dashboard.snapshot import Log, Now
 from fxd.insight.plain import plain, short_id
+from fxd.insight.sentences import sentence
 from fxd.insight.stats import result_json
 from fxd.insight.stats_table import NOTHING, figure, length
 from fxd.instance import done_line
@@ -23,7 +24,7 @@ from fxd.store.records import Run
 from fxd.training.progress import ending, told
 
 PACKAGE = "fxd.insight.dashboard"
-PARTS = ("trouble", "now", "runs", "model", "training", "portrait")
+PARTS = ("trouble", "now", "changes", "runs", "model", "training", "portrait")
 STALE_SECONDS = 12
 """Two beats of the feed, and a little."""
 
@@ -55,6 +56,7 @@ class View:
     def log(self, log: Log) -> dict[str, str]:
         return {
             "trouble": "",
+            "changes": self.part("changes", changes=log.changes),
             "runs": self.part("runs", log=log),
             "model": self.part("model", log=log, limit_gb=self.limit_gb),
         }
@@ -118,6 +120,7 @@ def make_templates() -> Environment:
         "told": lambda facts: told(facts, datetime.now().astimezone()),
         "results_of": results_of,
         "said": said,
+        "sentence": sentence,
         "portrait_runs": LAST_RUNS,
     }
     return made

@@ -112,6 +112,7 @@ def test_it_says_what_the_store_holds_and_goes_on_after_a_restart(
             wanted = sum(4 * seconds <= le for seconds in warm)
             assert get(first, "fxd_x_realtime_bucket", engine=engine, le=name) == wanted
     assert get(first, "fxd_queue_seconds_sum") == pytest.approx(0.5 * len(warm))
+    assert get(first, "fxd_changes_open") == 0
     assert get(first, "fxd_champion_esr_db") == -42.5
     assert get(first, "fxd_champion_info", model=MODEL.id, preset="compact", origin="trained") == 1
     assert get(first, "fxd_champion_since_time_seconds") == began.timestamp()

@@ -15,7 +15,7 @@ from serving import Serve, Served, serving
 
 from fxd.config import load_settings
 from fxd.home import make_home
-from fxd.store.records import CurvePoint, Environment, Model, Quality, Result, Run, Training
+from fxd.store.records import Change, CurvePoint, Environment, Model, Quality, Result, Run, Training
 from fxd.store.store import open_store
 
 MODEL_ID = "20260301-000000-compact-ab12"
@@ -135,6 +135,14 @@ def fill_all(home: Home) -> None:
         )
         store.finish_training("t1", "kept", model.id, "no better", began)
         store.record_runs([(run, None) for run in examples(began)])
+        change = Change(
+            "tcn x_realtime on studio", "3", began, began, began, 80.0, 70.0, -11.0, -9.0, 0.001, began
+        )
+        expected = replace(change, series="dsp x_realtime on studio")
+        store.remember_changes([change, expected], began)
+        store.accept_change(
+            next(one.id for one in store.changes() if one.series[:3] == "dsp"), "new fan", began
+        )
 
 
 @pytest.mark.parametrize("look", LOOKS)
@@ -143,6 +151,8 @@ def test_everybody_can_read_it(busy: Served, open_page: OpenPage, look: str) -> 
     expect(page.locator("#trends-title")).to_be_visible(timeout=DEADLINE_MS)
     expect(page.locator("#link")).to_have_text("live", timeout=DEADLINE_MS)
     expect(page.locator("#training svg")).to_be_visible()
+    expect(page.locator("#changes li")).to_have_count(1)
+    expect(page.locator("#changes li")).to_contain_text("tcn got 12 % slower on studio")
     expect(page.locator("#runs")).to_contain_text("<img src=x onerror=alert(1)>")
     assert_accessible(page)
 
