@@ -11,7 +11,8 @@ import soundfile
 
 from fxd.insight.heard import Heard
 from fxd.insight.report.material import FileRow
-from fxd.insight.report.sounds import Choice, Sound, band_power_db, excerpt
+from fxd.insight.report.sounds import Choice, Sound, excerpt
+from fxd.insight.report.spectrum import band_power_db
 
 RATE = 48_000
 AUDIO = Path(__file__).parents[2] / "audio"
