@@ -44,6 +44,11 @@ def run(arguments: list[str]) -> int:
         code = app(args=arguments, prog_name="fxd", standalone_mode=False)
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
+    except SystemExit as end:
+        # rich and click end the program themselves, with 1, when nobody reads on; that is no failure of ours.
+        if isinstance(end.__context__, BrokenPipeError):
+            return explain(end.__context__)
+        raise
     except Exception as error:
         return explain(error)
     return code if isinstance(code, int) else 0

@@ -1,5 +1,6 @@
 """The command line: quick to start, documented, with exit codes that can be scripted against."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -203,3 +204,16 @@ def test_a_changed_saturator_is_told_wherever_a_number_could_mislead(home: Home,
         assert "learned other [saturator] settings" in shown, command
     assert "learned other [saturator] settings" in home.stderr()
     home.stop(daemon)
+
+
+@pytest.mark.parametrize("arguments", [["status"], ["status", "--json"], ["--help"]])
+def test_who_reads_only_the_beginning_makes_no_command_fail(home: Home, arguments: list[str]) -> None:
+    """As `fxd stats | head` does: rich and click end a program of which nobody reads on, and with 1."""
+    read, write = os.pipe()
+    os.close(read)
+    command = [sys.executable, "-m", "fxd", *arguments]
+    with os.fdopen(write, "w") as nobody:
+        done = subprocess.run(
+            command, stdout=nobody, stderr=subprocess.PIPE, text=True, check=False, cwd=home.root, timeout=120
+        )
+    assert (done.returncode, done.stderr) == (0, "")
