@@ -6,7 +6,7 @@ from fxd.insight.counting import counted
 from fxd.insight.grouping import Grouping, group_json
 from fxd.insight.hints import nothing_to_tell
 from fxd.insight.question import By, Question
-from fxd.insight.stats import columns_of
+from fxd.insight.stats import QUALITY, columns_of
 from fxd.store.store import Store
 
 
@@ -24,6 +24,11 @@ def tell_groups(store: Store, question: Question, by: By) -> None:
         return
     known = counted(store, measured, question.series, each_apart=by == "host")
     grouping, notes = Grouping(known, by), known.notes(failed)
+    if by == "model" and len(grouping) > 1 and any(measure in QUALITY for _, measure in question.series):
+        notes.append(
+            "models that met other files differ by these as well; `fxd stats --compare A B` takes the same "
+            "for both"
+        )
     if question.form == "json":
         from fxd.insight.streamed import write_object
 

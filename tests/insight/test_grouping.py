@@ -79,6 +79,18 @@ def test_sounds_that_the_model_of_the_run_trained_on_say_nothing_of_its_quality(
     )
 
 
+def test_models_that_met_other_files_are_not_left_to_be_compared_by_these(log: Log) -> None:
+    log.model(COMPACT, [])
+    log.model(STANDARD, [])
+    log.add("a", -30.0)
+    said = "`fxd stats --compare A B` takes the same for both"
+    assert said not in " ".join(log.ask("--by", "model").split())
+    log.add("b", -40.0, model=STANDARD)
+    assert said in " ".join(log.ask("--by", "model").split())
+    assert not any(said in note for note in log.json("--by", "model", "--measure", "rtf")["notes"])
+    assert not any(said in note for note in log.json("--by", "week")["notes"])
+
+
 def test_where_all_was_heard_there_is_no_error_to_tell(log: Log) -> None:
     log.model(COMPACT, ["a"])
     log.add("a", -90.0)
