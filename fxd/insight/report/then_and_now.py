@@ -114,4 +114,8 @@ def told_speed(shift: Shift | None) -> str:
         return f"the network is faster {where}"
     if high < SLOWER:
         return f"the network is slower {where}"
-    return f"the speed is about the same {where}"
+    if low >= SLOWER and high <= FASTER:
+        return f"the speed is about the same {where}"
+    if low <= 1 <= high:
+        return f"the speed is the same within what can be told {where}"
+    return f"the network is {'faster' if ratio > 1 else 'slower'}, by how much is open {where}"

@@ -124,7 +124,7 @@ def better_or_slower(log: Logbook, marks: Sequence[Mark]) -> Sentence:
     error, changed = error_shift(log, turn), speed_turn(log, marks)
     at, pace = changed or (turn, speed_shift(log, turn))
     text = f"{turn.said}, {told_error(error)}"
-    text += f" and {told_speed(pace)}" if at == turn else f"; {at.said}, {told_speed(pace)}"
+    text += f", and {told_speed(pace)}" if at == turn else f"; {at.said}, {told_speed(pace)}"
     return Sentence(question, f"{text[0].upper()}{text[1:]}.", tone_of_shifts(error, pace))
 
 

@@ -16,6 +16,8 @@ from homes import Home
 from fxd.insight.heard import Heard
 from fxd.insight.report.content import Report, Window, gather
 from fxd.insight.report.page import render, report_json
+from fxd.insight.report.shift import Shift
+from fxd.insight.report.then_and_now import told_speed
 from fxd.store.records import Environment, LiveSession, Model, Quality, Result, Run
 
 HOSTILE = "<img src=x onerror=alert(1)>$x_1^2$&amp;'\".flac"
@@ -206,6 +208,22 @@ def test_worse_and_slower_are_told_as_such(place: Any, make: MakeRun) -> None:
     assert "dB higher" in third.text
     assert "the network is slower (0.6" in third.text
     assert "on other files than before" in third.text
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "said"),
+    [
+        (0.98, 1.03, "the speed is about the same"),
+        (0.62, 1.81, "the speed is the same within what can be told"),
+        (1.02, 3.44, "the network is faster, by how much is open"),
+        (0.5, 0.97, "the network is slower, by how much is open"),
+        (1.06, 1.2, "the network is faster ("),
+        (0.5, 0.94, "the network is slower ("),
+    ],
+)
+def test_what_is_said_of_a_speed_agrees_with_its_interval(low: float, high: float, said: str) -> None:
+    shift = Shift(math.log((low + high) / 2), math.log(low), math.log(high), 9, 9, paired=False)
+    assert told_speed(shift).startswith(said)
 
 
 def test_a_change_of_speed_is_told_by_what_happened_then(place: Any, make: MakeRun) -> None:
