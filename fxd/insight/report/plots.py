@@ -230,25 +230,38 @@ def cost_plot(points: Sequence[CostPoint]) -> Markup:
             )
             titles[gid] = [told(point) for point in some]
         labelled: set[str] = set()
+        dearest = max(point.multiply_adds for point in points)
         for point in points:
             if point.preset not in labelled and point.preset.isascii() and "$" not in point.preset:
                 labelled.add(point.preset)
+                # A name at the right edge would not fit into a picture for a phone.
+                at_edge = point.multiply_adds == dearest
                 axes.annotate(
                     point.preset,
                     (point.multiply_adds, point.esr_db),
-                    xytext=(6, 5),
+                    xytext=(-6 if at_edge else 6, 5),
+                    horizontalalignment="right" if at_edge else "left",
                     textcoords="offset points",
                     fontsize=9,
                 )
         axes.set_xlabel("multiply-adds a frame")
         axes.set_ylabel("ESR, dB (lower is closer)")
-        axes.xaxis.set_major_formatter(lambda value, _position: f"{value:,.0f}")
+        axes.xaxis.set_major_formatter(kilo)
         axes.margins(x=0.15, y=0.15)
         legend_above(axes)
         few_ticks(axes.xaxis, *axes.get_xlim())
 
     label = f"Error against cost of {len(points)} models; the table of models has the numbers"
     return both_widths("cost", label, draw, 3.1)
+
+
+def kilo(value: float, _position: int | None = None) -> str:
+    """A label of an axis, short enough for a picture on a phone.
+
+    >>> kilo(500), kilo(2000), kilo(20000)
+    ('500', '2k', '20k')
+    """
+    return f"{value / 1000:g}k" if value >= 1000 else f"{value:g}"
 
 
 def told(point: CostPoint) -> str:
@@ -293,9 +306,7 @@ def spectrum_plot(sound: Sound, name: str) -> Markup:
         axes.plot(spectrum.hz, spectrum.difference_db, color=DIFFERENCE, linewidth=1.6, label="TCN less DSP")
         axes.set_ylabel("dBFS")
         axes.set_ylim(bottom=max(-160, min(spectrum.difference_db) - 5))
-        axes.xaxis.set_major_formatter(
-            lambda value, _position: f"{value / 1000:g}k" if value >= 1000 else f"{value:g}"
-        )
+        axes.xaxis.set_major_formatter(kilo)
         axes.set_xlabel("Hz")
         few_ticks(axes.xaxis, 1, 1000)
         legend_above(axes)
