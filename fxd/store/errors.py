@@ -39,6 +39,8 @@ SQLITE_LASTING = {
 POSTGRESQL_TEMPORARY = ("08", "53", "57", "40", "55P03", "25006")
 # Authorisation, no such database, no such schema, no privilege.
 POSTGRESQL_LASTING = ("28", "3D", "3F", "42501")
+POSTGRESQL_NO_TABLE = "42P01"
+NO_TABLE = "its tables are gone: something else is in its place; start fxd again, or set [database] url"
 
 
 def explain(error: DBAPIError, database: str) -> StoreError | None:
@@ -56,6 +58,8 @@ def explain(error: DBAPIError, database: str) -> StoreError | None:
 def explain_postgresql(error: DBAPIError, database: str) -> StoreError | None:
     state = getattr(error.orig, "sqlstate", None) or ""
     detail = " ".join(str(error.orig).split())
+    if state == POSTGRESQL_NO_TABLE:
+        return StoreError(f"{database}: {NO_TABLE} ({detail})")
     if state.startswith(POSTGRESQL_LASTING):
         return StoreError(f"{database}: {detail}; check what fxd's user may do there, and [database] url")
     # Without a state the server was not reached, or went away.
@@ -70,6 +74,8 @@ def explain_sqlite(error: sqlite3.Error, database: str) -> StoreError | None:
     family = name.removeprefix("SQLITE_").split("_")[0]
     if family in SQLITE_TEMPORARY:
         return StoreUnavailable(f"{database}: {SQLITE_TEMPORARY[family]} ({error})")
+    if str(error).startswith("no such table: "):  # it has no code of its own
+        return StoreError(f"{database}: {NO_TABLE} ({error})")
     if family in SQLITE_LASTING:
         return StoreError(f"{database}: {SQLITE_LASTING[family]} ({error})")
     return None

@@ -98,6 +98,13 @@ def test_a_server_that_goes_away_in_the_middle_can_be_tried_again(
 
 
 @pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+def test_a_server_without_the_tables_is_told_so(store: Store, postgresql: Server) -> None:
+    postgresql.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+    with refused(StoreError, "its tables are gone"):
+        store.count_runs()
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
 @pytest.mark.usefixtures("store")
 def test_a_user_who_may_not_write_is_told_so(postgresql: Server, make_run: MakeRun) -> None:
     postgresql.execute(

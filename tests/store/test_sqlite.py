@@ -111,6 +111,13 @@ def test_a_damaged_database_is_called_damaged(url: str, path: Path) -> None:
         open_store(url)
 
 
+def test_a_database_without_its_tables_is_told_so(store: Store, path: Path) -> None:
+    path.unlink()
+    path.touch()
+    with pytest.raises(StoreError, match=r"fxd\.sqlite3: its tables are gone: .*start fxd again"):
+        store.count_runs()
+
+
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "db").write_text("a file")
     with pytest.raises(StoreError, match=r"db/fxd\.sqlite3: the database cannot be made here: "):
