@@ -8,6 +8,7 @@ nothing is read.
 import asyncio
 import json
 import time
+import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -19,7 +20,7 @@ MOST_WATCHERS = 24
 RETRY_MS = 2_000
 
 Refresh = Callable[[], Awaitable[dict[str, str]]]
-"""Gives parts by name, as HTML; never raises for what comes and goes."""
+"""Gives parts by name, as HTML; what it raises is a bug, or so rare that nobody has thought of it."""
 
 
 class TooManyWatchers(Exception):
@@ -39,6 +40,8 @@ class Spring:
     refresh: Refresh
     seconds: float
     fresh_until: float = 0.0
+    fault: str = ""
+    """What it raised when it was asked last."""
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
@@ -79,9 +82,22 @@ class Feed:
         async with spring.lock:
             if time.monotonic() < spring.fresh_until:
                 return
-            for name, html in (await spring.refresh()).items():
+            for name, html in (await self.parts_of(spring)).items():
                 self.publish(name, html)
             spring.fresh_until = time.monotonic() + spring.seconds / 2
+
+    async def parts_of(self, spring: Spring) -> dict[str, str]:
+        """What there is; nothing where that fails: a page that is never told anything more would seem live."""
+        try:
+            found = await spring.refresh()
+        except Exception as error:
+            fault, known = repr(error), spring.fault
+            spring.fault = fault
+            if fault != known:  # not once a second
+                traceback.print_exc()
+            return {}
+        spring.fault = ""
+        return found
 
     def publish(self, name: str, html: str) -> None:
         part = self.parts.get(name)

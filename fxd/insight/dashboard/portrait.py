@@ -35,15 +35,16 @@ class Painter:
     async def draw(self, key: object) -> dict[str, str] | None:
         """The parts as HTML, by name; None where those from before still hold: for the same `key`, or too soon.
 
-        Raises PortraitError.
+        Raises PortraitError; then the same `key` is tried again.
         """
         if key == self.drawn or time.monotonic() < self.next_time:
             return None
-        self.drawn = key
         try:
-            return await in_thread(self.run)
+            parts = await in_thread(self.run)
         finally:
             self.next_time = time.monotonic() + REST_SECONDS
+        self.drawn = key
+        return parts
 
     def run(self) -> dict[str, str]:
         command = (sys.executable, "-m", "fxd.insight.dashboard.portrait", os.fspath(self.home))

@@ -57,6 +57,8 @@ class Dashboard:
         self.scrape = asyncio.Lock()
         self.log: Log | None = None
         self.read_at = datetime.now(UTC)
+        self.is_away = False
+        """Whether the database could not be read just now."""
 
     def app(self) -> Starlette:
         texts = {
@@ -116,12 +118,15 @@ class Dashboard:
         try:
             self.log = await in_thread(lambda: read_log(self.source, self.ledger, self.home))
         except (StoreError, OSError) as error:
+            self.is_away = True
             return {"trouble": self.view.trouble(str(error), self.read_at)}
+        self.is_away = False
         self.read_at = datetime.now(UTC)
         return self.view.log(self.log)
 
     async def refresh_portrait(self) -> dict[str, str]:
-        if self.log is None:
+        # To draw opens the database anew, and would put an empty one where a share or a disk is gone.
+        if self.log is None or self.is_away:
             return {}
         newest = self.log.runs[0].id if self.log.runs else None
         try:

@@ -19,7 +19,7 @@ from homes import Home, wait_until
 from serving import Following, Serve, Served
 
 from fxd.config import load_settings, settings_mark
-from fxd.insight.dashboard import connection, feed
+from fxd.insight.dashboard import connection, feed, portrait
 from fxd.insight.dashboard.feed import Refresh
 from fxd.insight.dashboard.server import Dashboard, PageServer, listen, make_server
 from fxd.instance import Instance, Status
@@ -289,3 +289,67 @@ def in_a_loop(refresh: Refresh) -> dict[str, str]:
     """What it gives, in a thread: this one has a loop already where a browser was opened."""
     with ThreadPoolExecutor(1) as pool:
         return pool.submit(lambda: asyncio.run(refresh())).result()  # type: ignore[arg-type]
+
+
+def test_a_database_that_is_gone_is_told_and_not_made_anew(
+    home: Home, fill: Callable[[list[Run]], None], make_run: MakeRun
+) -> None:
+    fill([make_run("a.wav")])
+    dashboard = Dashboard(home.root, load_settings(home.root))
+    in_a_loop(dashboard.refresh_log)
+    database = home.root / "db" / "fxd.sqlite3"
+    database.unlink()
+    assert "it cannot be opened" in in_a_loop(dashboard.refresh_log)["trouble"]
+    assert in_a_loop(dashboard.refresh_portrait) == {}
+    assert not database.exists()
+    database.touch()  # as the next daemon does
+    assert "its tables are gone" in in_a_loop(dashboard.refresh_log)["trouble"]
+    dashboard.source.close()
+
+
+def test_what_fails_for_a_reason_that_nobody_foresaw_is_told_once_and_tried_again(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    fails = [True, True, False, True, True]
+
+    async def refresh() -> dict[str, str]:
+        if fails and fails.pop(0):
+            raise ZeroDivisionError("no steps")
+        return {"now": "<p>well</p>"}
+
+    async def watch() -> None:
+        fed = feed.Feed([(refresh, 0.0)], [])
+        fed.enter()
+        running = asyncio.create_task(fed.run())
+        while fails and not running.done():
+            await asyncio.sleep(0.01)
+        assert not running.done(), "it goes on"
+        assert fed.parts["now"].html == "<p>well</p>"
+        running.cancel()
+
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(asyncio.run, watch()).result()
+    told = capsys.readouterr().err
+    assert told.count("ZeroDivisionError: no steps") == 2, "again where it had gone well meanwhile"
+
+
+def test_a_drawing_that_failed_is_tried_again(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(portrait, "REST_SECONDS", 0.0)
+    painter = portrait.Painter(home.root)
+    answers = iter([portrait.PortraitError("it is locked"), {"verdict": "<p>good</p>"}])
+
+    def run() -> dict[str, str]:
+        answer = next(answers)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(painter, "run", run)
+
+    async def draw() -> dict[str, str]:
+        return await painter.draw("key") or {}
+
+    with pytest.raises(portrait.PortraitError):
+        in_a_loop(draw)
+    assert in_a_loop(draw) == {"verdict": "<p>good</p>"}
+    assert in_a_loop(draw) == {}, "the same is not drawn twice"
