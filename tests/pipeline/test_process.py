@@ -38,7 +38,7 @@ def read(path: Path) -> np.ndarray:
     return soundfile.read(path, dtype="float32", always_2d=True)[0].T
 
 
-def nothing(_: float) -> None:
+def nothing(_done: float, _length: float | None) -> None:
     pass
 
 
@@ -226,6 +226,13 @@ def test_a_missing_source_is_the_machines_trouble(
 
 def test_progress_reaches_the_length_of_the_file(make_job: MakeJob, clips: list[Path]) -> None:
     told: list[float] = []
-    outcome = process(make_job(clips[0]), told.append)
+    lengths: set[float | None] = set()
+
+    def progress(done: float, length: float | None) -> None:
+        told.append(done)
+        lengths.add(length)
+
+    outcome = process(make_job(clips[0]), progress)
     assert told == sorted(told)
     assert told[-1] == pytest.approx(outcome.frames / outcome.sample_rate)
+    assert list(lengths) == [pytest.approx(told[-1])]
