@@ -42,7 +42,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--resume", type=Path, metavar="FILE", help="keep the results there, and go on from them"
     )
-    parser.add_argument("--jobs", type=int, default=2, help="points side by side")
+    # An error makes a daemon pause for two seconds: of four points, two have something to do.
+    parser.add_argument("--jobs", type=int, default=4, help="points side by side (4)")
     parser.add_argument("--replay", metavar="POINT", help="one point; tells all, and keeps the home")
     return parser.parse_args()
 
