@@ -55,6 +55,8 @@ CUTS = 16
 ORDERS, TIES = 9_999, 10
 FIRST_LOOK = 200
 """Orders after which the tail is asked for the first time, and again each time that they have doubled."""
+STEPS = 20.0
+"""Squares of differences of so many times their median, three deviations, are steps from level to level."""
 NORMAL_MAD = 1.4826
 """Standard deviations in a median absolute deviation, of normal values."""
 SEED = 0
@@ -199,20 +201,33 @@ def gumbel_tail(sample: Values, value: float) -> float:
 def resemblance(values: Values) -> int:
     """In blocks of how many values they are to be shuffled: 1 where neighbours are no more alike than others.
 
-    Values k apart are as different as those 4 k apart unless neighbours resemble each other; the mean square
-    of the smaller three quarters of the differences tells it, which a few changes of level hardly alter. Of
-    fewer than 64 values it cannot be told.
+    Values k apart are as different as those 4 k apart (5 k, 6 k) unless neighbours resemble each other. The
+    differences tell it, steps left out: so changes of level hardly alter it as long as they are few,
+    and larger k are asked of longer series only. Where each value is u of the one k before, and a new part
+    (AR(1)), squares are as (1 - u) to (1 - u^4), and k (1 + u) / (1 - u) values count as one; blocks are
+    twice that. Of fewer than four segments it cannot be told.
     """
+    share = np.linspace(0, 0.97, 98)
+    told = 1 - (1 - share) / (1 - (share**4 + share**5 + share**6) / 3)
     lag, block, noise = 1, 1, 0.1 + 1.5 / math.sqrt(max(1, len(values)))
-    while 64 * lag <= len(values):
-        near, far = difference(values, lag), difference(values, 4 * lag)
-        if far == 0 or 1 - near / far < noise:
+    while len(values) >= (4 * SEGMENT if lag == 1 else 256 * lag):
+        near = squares(values, lag)
+        far = np.concatenate([squares(values, lag * times) for times in (4, 5, 6)])
+        most = STEPS * float(np.median(far))
+        alike = 1 - mean_up_to(near, most) / mean_up_to(far, most) if most else 0.0
+        if alike < noise:
             break
+        u = float(np.interp(alike, told, share))
+        block = max(block, lag * math.ceil(2 * (1 + u) / (1 - u)))
         lag *= 2
-        block = 2 * lag
     return block
 
 
-def difference(values: Values, lag: int) -> float:
-    squares = np.sort((values[lag:] - values[:-lag]) ** 2)
-    return float(squares[: max(1, 3 * len(squares) // 4)].mean())
+def squares(values: Values, lag: int) -> Values:
+    """Of the differences of values `lag` apart."""
+    return np.asarray((values[lag:] - values[:-lag]) ** 2)
+
+
+def mean_up_to(numbers: Values, most: float) -> float:
+    """The mean of those that are no greater; `most` where there are none."""
+    return float(numbers[numbers <= most].mean()) if (numbers <= most).any() else most

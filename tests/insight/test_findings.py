@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 from logs import COMPACT, LAPTOP, MONDAY, STANDARD, STUDIO, Log
 
+from fxd.insight.changes import find_changes
 from fxd.insight.energy import SEGMENT
+from fxd.insight.findings import look, uncertainty
 from fxd.insight.sentences import sentence
-from fxd.insight.series import length_classes, medians
+from fxd.insight.series import Series, length_classes, medians
 from fxd.store.records import Change, Environment
 from fxd.store.store import open_store
 
@@ -121,6 +123,12 @@ def test_costs_are_compared_within_one_host(log: Log) -> None:
     assert log.json("--changes")["changes"] == []
     names = {one["name"] for one in log.json("--changes")["series"]}
     assert {"tcn x_realtime on studio", "tcn x_realtime on laptop"} <= names
+
+
+def test_a_move_to_a_faster_host_makes_neither_of_them_faster(log: Log) -> None:
+    steady(log, 40)
+    steady(log, 40, 5, 160.0, on=LAPTOP)
+    assert log.json("--changes")["changes"] == []
 
 
 def test_turns_of_two_hosts_are_no_event(log: Log) -> None:
@@ -259,6 +267,28 @@ def test_another_number_of_runs_is_told_and_not_remembered(log: Log) -> None:
     assert {one["series"]: one["id"] for one in again} == known
     assert log.json("--changes", "--last", "20")["changes"] == []
     assert len(log.json("--changes")["changes"]) == len(known), "a short look forgets nothing"
+
+
+def test_the_first_runs_of_a_longer_log_are_too_few_to_take_a_change_back(log: Log) -> None:
+    steady(log, 100)
+    log.ask("--last", "1")
+    with open_store(log.url) as store:
+        assert look(store, 200).since == log.runs[0].finished_at
+        assert look(store, 80).since == log.runs[28].finished_at
+
+
+def test_the_true_moment_lies_where_it_is_said_to_be() -> None:
+    hits = []
+    for seed in range(100):
+        raw = np.random.default_rng(seed).normal(size=200)
+        raw[120:] += 1.2
+        series = Series("tcn", "esr_db", "new sounds", np.arange(200), raw, np.zeros(200, np.intp))
+        for cut in find_changes([raw], [0.5])[0][:1]:
+            reach = uncertainty(series, 0, cut.index, 200)
+            hits.append(abs(cut.index - 120) <= reach)
+            assert reach < 30
+    assert sum(hits) >= 0.93 * len(hits)
+    assert len(hits) >= 90
 
 
 def test_an_empty_or_a_short_log_says_what_is_missing(log: Log) -> None:
