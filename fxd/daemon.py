@@ -17,6 +17,7 @@ from fxd.environment import describe_environment
 from fxd.factory import install_factory_model
 from fxd.insight.hints import model_hint
 from fxd.instance import Instance, Status
+from fxd.observer import Observer
 from fxd.pipeline.archive import LATE_SECONDS, LateWrites
 from fxd.pipeline.claims import Claims
 from fxd.pipeline.dispatch import CUT_OFF_PATIENCE, Dispatcher
@@ -67,6 +68,7 @@ class Daemon:
         self.lookout = Lookout(self.inbox, late_writes)
         self.late_writes = late_writes
         self.retrainer = Retrainer(settings, home)
+        self.observer = Observer(home)
         self.slots: list[Slot] = []
         self.closing = ExitStack()
         self.stop_requests = 0
@@ -135,6 +137,7 @@ class Daemon:
         if not self.once:
             self.closing.callback(self.retrainer.stop)
             self.retrainer.start(self.store)
+            self.closing.callback(self.observer.stop)
         if hint := model_hint(self.settings, self.store.champion()):
             logger.warning("{}", hint)
         for note in open_to_others(self.home, self.settings):
@@ -184,6 +187,8 @@ class Daemon:
                     self.dispatcher.assign()
                     self.retrainer.tend(self.store)
                     self.retention.tend()
+                    if not self.once:
+                        self.observer.tend(self.store, self.dispatcher.done, self.dispatcher.is_idle)
                     self.resume()
             compiling.check()
             self.tell("paused" if self.paused_because else "running")

@@ -2,17 +2,21 @@
 
 import json
 from dataclasses import asdict
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from fxd.config import Settings, settings_mark
 from fxd.insight.hints import model_hint, review_hint
+from fxd.insight.sentences import is_of_sounds, is_worse, sentence
 from fxd.instance import Instance, Status, done_line
 from fxd.privacy import open_to_others
 from fxd.store.store import Store, open_store
 from fxd.training.lock import Holder, who_trains
 from fxd.training.progress import ending
+
+RECENT = timedelta(days=30)
+CHANGES_SHOWN = 3
 
 
 def status(home: Path, settings: Settings, as_json: bool) -> int:
@@ -38,6 +42,7 @@ def gather(settings: Settings, store: Store, running: Status | None) -> dict[str
         "model": champion.id if champion else None,
         "hint": model_hint(settings, champion),
         "review": review_hint(store, champion),
+        "changes": recent_changes(store),
         "dataset_seconds": store.dataset_seconds(),
         "dataset_gb": store.dataset_bytes() / 1e9,
         "retraining": asdict(at_work) if at_work else None,
@@ -49,6 +54,15 @@ def gather(settings: Settings, store: Store, running: Status | None) -> dict[str
         if training
         else None,
     }
+
+
+def recent_changes(store: Store) -> list[dict[str, Any]]:
+    """What changed in the last RECENT, newest first, and neither was accepted nor was only other sounds."""
+    return [
+        {"id": change.id, "at": change.at.isoformat(), "worse": is_worse(change), "text": sentence(change)}
+        for change in store.changes(since=datetime.now(UTC) - RECENT)
+        if change.accepted_at is None and not is_of_sounds(change)
+    ]
 
 
 def print_facts(settings: Settings, facts: dict[str, Any], running: Status | None) -> None:
@@ -91,6 +105,11 @@ def print_facts(settings: Settings, facts: dict[str, Any], running: Status | Non
         last = facts["last_training"]
         ended = ending(last["state"], last["reason"], facts["retraining"] is not None)
         table.add_row("last retraining", Text(f"{clock(last['at'])}: {ended}"))
+    for number, change in enumerate(facts["changes"][:CHANGES_SHOWN]):
+        line = Text(f"{change['id']}: {change['text']}", style="yellow" if change["worse"] else "")
+        table.add_row("" if number else "changes", line)
+    if facts["changes"]:
+        table.add_row("", Text("`fxd stats --changes` tells all; `--accept ID` if one was to be expected"))
     Console().print(table)
 
 

@@ -71,6 +71,11 @@ def is_of_sounds(change: Change) -> bool:
     return any(event.kind == SOUNDS for event in change.events)
 
 
+def is_worse(change: Change) -> bool:
+    """Whether it cost more or came less close from then on."""
+    return (change.after > change.before) != (" x_realtime " in change.series)
+
+
 def told(event: Event) -> str:
     """An event in words.
 
