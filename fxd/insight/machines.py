@@ -179,7 +179,7 @@ def timing_between(
         told = f"timing is compared {shared.where} alone, where both ran" if len(used) > 1 else ""
         return replace(shared, told=told)
     known = peaks(store, used)
-    if len(used) > 1 and can_be_normalised(used, known):
+    if here.any() and there.any() and can_be_normalised(used, known):
         return normalised(codes, machines, known, int(codes[second][-1]))
     because = why_not(used, known) if here.any() and there.any() else "one of the two has no runs"
     nothing = np.zeros(len(codes), bool)

@@ -206,6 +206,17 @@ def test_hosts_are_compared_by_their_peaks_or_not_at_all_in_timing(log: Log) -> 
     assert found[X_REALTIME]["verdict"].endswith("by the multiply-add peaks of their benchmarks")
 
 
+def test_who_has_no_runs_is_not_compared_with_two_machines(log: Log) -> None:
+    models(log)
+    for environment in (STUDIO, LAPTOP):
+        log.add("c0", on=environment)
+        log.bench(environment, 60e9)
+    for names in (("02bf", "a67e"), ("a67e", "02bf")):
+        document, found = compared(log, *names)
+        assert document["timing"] == "none"
+        assert "one of the two has no runs" in found[X_REALTIME]["verdict"]
+
+
 def test_the_newest_benchmark_tells_the_peak(log: Log) -> None:
     for number in range(8):
         log.add(f"c{number}", tcn_x=50.0)
