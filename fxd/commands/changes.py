@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from fxd.config import Settings
-from fxd.insight.plain import plain
+from fxd.insight.plain import plain, stored
 from fxd.insight.sentences import sentence, told
 from fxd.insight.stats import NO_RUNS
 from fxd.store.records import Change
@@ -47,7 +47,7 @@ def tell_changes(settings: Settings, last: int | None, as_json: bool) -> int:
 def accept(settings: Settings, change_id: int, note: str) -> int:
     """Take a change for one that was to be expected."""
     with open_store(settings.database_url) as store:
-        print(f"Expected: {sentence(store.accept_change(change_id, note, datetime.now(UTC)))}")
+        print(f"Expected: {sentence(store.accept_change(change_id, stored(note), datetime.now(UTC)))}")
     return 0
 
 

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from fxd.config import ConfigError, Settings
+from fxd.pipeline.files import display
 
 LEAST_TOKEN = 16
 """Characters: a shorter one could be guessed."""
@@ -18,6 +19,8 @@ def dashboard(home: Path, settings: Settings, host: str, port: int, token: str |
         raise ConfigError(
             f"--token: it has {len(token)} characters; take {LEAST_TOKEN} or more, or leave it out"
         )
+    if token is not None and not (token.isascii() and token.isprintable()):
+        raise ConfigError("--token: only letters, digits and signs of ASCII can be sent by every program")
     from fxd.insight.dashboard.access import is_loopback, make_token
     from fxd.insight.dashboard.server import listen, serve
 
@@ -25,8 +28,9 @@ def dashboard(home: Path, settings: Settings, host: str, port: int, token: str |
         token = make_token()
     try:
         sock = listen(host, port)
-    except OSError as error:
-        reason = f"cannot listen on {host}, port {port}: {error.strerror or error}"
+    except (OSError, UnicodeError) as error:  # the latter from a name that none can have
+        why = error.strerror if isinstance(error, OSError) else "no name of a host"
+        reason = f"cannot listen on {display(host)}, port {port}: {why or error}"
         raise OSError(f"{reason}; choose others with --host and --port") from error
     print(f"The page of {home}: {address(host, sock.getsockname()[1], token)}", flush=True)
     print("Ctrl-C ends it.", flush=True)

@@ -15,6 +15,8 @@ By = Literal["model", "day", "week", "host", "sample-rate", "file"]
 MOST_TELLING: tuple[Series, ...] = (("tcn", "esr_db"), ("tcn", "x_realtime"), ("dsp", "x_realtime"))
 """What is told of groups and of comparisons where nobody asks for a measure."""
 UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
+BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
+"""No run is older, and on some local clocks the year 1 has no first day."""
 FORMS = "write 12h, 7d or 4w for so long ago, or a date: 2026-03-01, 2026-03-01T14:30"
 
 
@@ -56,7 +58,7 @@ def moment(text: str, now: datetime | None = None) -> datetime:
         raise QuestionError(f"--since {text!r} is no time that fxd knows; {FORMS}") from None
     if found > now:
         raise QuestionError(f"--since {text!r} is still to come; {FORMS}")
-    return found
+    return max(found, BEGINNING)
 
 
 def chosen_series(

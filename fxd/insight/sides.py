@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from fxd.insight.plain import plain, short_id
+from fxd.insight.plain import plain, short_id, stored
 from fxd.store.errors import StoreError
 from fxd.store.records import Environment, Model
 from fxd.store.store import Store
@@ -56,6 +56,7 @@ def find_sides(store: Store, first: str, second: str) -> tuple[Side, Side]:
     `host:studio` says of which kind it is, where a text could name several.
     """
     environments = store.environments()
+    first, second = stored(first), stored(second)
     named = [candidates(store, environments, text) for text in (first, second)]
     for text, found in zip((first, second), named, strict=True):
         if not found:

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 LAST = 20
 """Runs that are told where nobody says how many."""
 
+MOST_ID = 2**31 - 1
+"""That the databases can hold."""
+
 APART = (("--csv", "--json"), ("--by", "--compare"))
 """Options that do not go together."""
 WHOLE = (("--json", "--engine"), ("--json", "--measure"))
@@ -64,13 +67,15 @@ def stats(
         bool, typer.Option("--changes", help="What changed, from when, and what else changed then.")
     ] = False,
     accept: Annotated[
-        int | None, typer.Option("--accept", min=1, metavar="ID", help="This change was to be expected.")
+        int | None,
+        typer.Option("--accept", min=1, max=MOST_ID, metavar="ID", help="This change was to be expected."),
     ] = None,
     note: Annotated[
         str | None, typer.Option("--note", metavar="TEXT", help="With --accept: why it was.")
     ] = None,
     unaccept: Annotated[
-        int | None, typer.Option("--unaccept", min=1, metavar="ID", help="Take an --accept back.")
+        int | None,
+        typer.Option("--unaccept", min=1, max=MOST_ID, metavar="ID", help="Take an --accept back."),
     ] = None,
     csv: Annotated[bool, typer.Option("--csv", help="Print CSV instead of a table.")] = False,
     json: Json = False,

@@ -280,6 +280,7 @@ def test_what_has_no_number_and_no_name_is_left_out(log: Log) -> None:
         ("2026", "a67e", "2 models begin or end with this"),
         ("twin", "studio", "twin and studio could be versions or hosts; write version:twin or host:twin"),
         ("week:studio", "studio", "week:studio: nothing that ran"),
+        ("caf\udce9", "studio", r"--compare caf\xe9: nothing that ran"),
     ],
 )
 def test_what_cannot_be_compared_is_told_with_what_can(log: Log, a: str, b: str, said: str) -> None:

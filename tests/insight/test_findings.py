@@ -245,13 +245,13 @@ def test_a_change_keeps_its_id_and_its_acceptance_as_runs_come(log: Log) -> None
     steady(log, 60)
     steady(log, 15, 5, 60.0)
     first = next(one for one in log.json("--changes")["changes"] if one["measure"] == "x_realtime")
-    assert "Expected: tcn got" in log.ask("--accept", str(first["id"]), "--note", "debug\x1b build")
+    assert "Expected: tcn got" in log.ask("--accept", str(first["id"]), "--note", "debug\x1b \udcffbuild")
     steady(log, 40, 9, 60.0)
     again = next(one for one in log.json("--changes")["changes"] if one["id"] == first["id"])
-    assert again["note"] == "debug\x1b build"
+    assert again["note"] == "debug\x1b \\xffbuild"
     assert again["accepted_at"] is not None
     assert again["found_at"] == first["found_at"]
-    assert r"(expected: debug\x1b build)" in " ".join(log.ask("--changes").split())
+    assert r"(expected: debug\x1b \xffbuild)" in " ".join(log.ask("--changes").split())
     assert "Not expected: tcn got" in log.ask("--unaccept", str(first["id"]))
     again = next(one for one in log.json("--changes")["changes"] if one["id"] == first["id"])
     assert (again["note"], again["accepted_at"]) == ("", None)
@@ -325,7 +325,9 @@ def test_options_that_do_not_go_together_are_named(log: Log, arguments: tuple[st
 
 
 def test_an_id_that_is_not_known_is_named(log: Log) -> None:
-    assert "7: no change has this id; `fxd stats --changes` lists them" in log.ask("--accept", "7", code=1)
+    for option in ("--accept", "--unaccept"):
+        assert "7: no change has this id; `fxd stats --changes` lists them" in log.ask(option, "7", code=1)
+        assert option in log.ask(option, str(2**63), code=2)
 
 
 @pytest.mark.parametrize(

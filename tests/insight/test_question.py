@@ -44,3 +44,7 @@ def test_a_measure_that_does_not_exist_is_told_with_those_that_do() -> None:
         chosen_series(None, ["esr_db", "loudness"])
     with pytest.raises(QuestionError, match=r"esr_db: the dsp has none.*--engine tcn"):
         chosen_series("dsp", ["esr_db"])
+
+
+def test_what_is_older_than_every_run_is_a_time_on_every_clock() -> None:
+    assert moment("0001-01-01T00:00+00:00") == moment("99999w") == datetime(1970, 1, 1, tzinfo=UTC)

@@ -1,5 +1,6 @@
 """Who may read the page: from this machine or with the token, only by our own name, and nothing but the page."""
 
+import os
 import re
 import socket
 
@@ -152,4 +153,7 @@ def test_what_cannot_work_is_told_with_the_remedy(home: Home, served: Served) ->
         f"fxd: cannot listen on 127.0.0.1, port {served.port}: Address already in use; "
         "choose others with --host and --port\n"
     )
-    assert "--host and --port" in home.fxd("dashboard", "--host", "no such host", code=1).stderr
+    for name in ("no such host", "studio..lan", "x" * 100, os.fsdecode(b"\xff")):
+        assert "--host and --port" in home.fxd("dashboard", "--host", name, code=1).stderr
+    for token in (b"\xff" * 16, "ü".encode() * 16):
+        assert "--token: only letters" in home.fxd("dashboard", "--token", os.fsdecode(token), code=2).stderr
