@@ -42,6 +42,8 @@ def refuse_others(output: Path) -> None:
     if output.is_dir():
         raise NotOurs(f"{display(output)} is a folder; name a file with -o")
     if output.exists():
+        if not output.is_file():
+            raise NotOurs(f"{display(output)} is no regular file; name another one with -o")
         with output.open("rb") as file:
             if f'content="{GENERATOR}"'.encode() not in file.read(HEAD_BYTES):
                 raise NotOurs(

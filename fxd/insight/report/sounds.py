@@ -6,6 +6,7 @@ import io
 import math
 import os
 import re
+import stat
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from fxd.engines.engine import Array
 from fxd.insight.report.logbook import Logbook
 from fxd.insight.report.material import FileRow, Material, file_row
 from fxd.insight.report.spectrum import Spectrum, power, spectrum_of
+from fxd.pipeline.files import display
 from fxd.store.measurements import text_key
 from fxd.store.records import Result, Run
 from fxd.store.store import Store
@@ -160,10 +162,11 @@ def located(folder: Path, recorded: str) -> Path:
 
 def is_made_by(store: Store, run: Run, result: Result, output: Path) -> bool:
     try:
-        size = output.stat().st_size
+        found = output.lstat()
     except (OSError, ValueError):
         return False
-    return store.maker_of(result.output, size) == run.id
+    # fxd makes no links: where one leads is none of its results, even if it is as large.
+    return stat.S_ISREG(found.st_mode) and store.maker_of(result.output, found.st_size) == run.id
 
 
 def spread(available: Sequence[Choice], files: int) -> Iterator[tuple[str, Choice]]:
@@ -241,6 +244,8 @@ def read(path: Path, start: int, frames: int) -> Array:
             missing -= found[-1].shape[1]
             if missing == 0:
                 break
+    if not found:
+        raise AudioError(f"{display(path)} ends before {start} frames")
     return np.concatenate(found, axis=1)
 
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -330,6 +331,8 @@ def test_a_page_is_written_whole_over_an_older_one_and_over_nothing_else(heard: 
     assert "is no report of fxd's" in heard.fxd("report", "--no-audio", "-o", mine, code=1).stderr
     assert mine.read_text() == "<p>my own page</p>"
     assert "is a folder" in heard.fxd("report", "--no-audio", "-o", tmp_path, code=1).stderr
+    os.mkfifo(tmp_path / "pipe")
+    assert "is no regular file" in heard.fxd("report", "--no-audio", "-o", tmp_path / "pipe", code=1).stderr
     output = tmp_path / "deep" / "report.html"
     for _ in range(2):
         assert "4 runs" in heard.fxd("report", "--no-audio", "-o", output).stdout
@@ -356,7 +359,8 @@ def test_sounds_that_are_gone_or_replaced_are_not_played(heard: Home, tmp_path: 
     root = tmp_path / "copy"
     shutil.copytree(heard.root, root)
     home = Home(root)
-    (root / "outbox" / "perc_bell.tcn.wav").unlink()
+    result = root / "outbox" / "perc_bell.tcn.wav"
+    result.symlink_to(result.rename(tmp_path / "elsewhere.wav"))
     changed = HOSTILE.replace(".flac", ".tcn.wav")
     with (root / "outbox" / changed).open("ab") as file:
         file.write(b"0000")

@@ -9,6 +9,7 @@ import pyloudnorm
 import pytest
 import soundfile
 
+from fxd.audio import AudioError
 from fxd.insight.heard import Heard
 from fxd.insight.report.material import FileRow
 from fxd.insight.report.sounds import Choice, Sound, excerpt
@@ -97,6 +98,15 @@ def test_silence_and_a_blink_of_sound_can_be_shown(tmp_path: Path, frames: int) 
     assert made.spectrum is None
     assert made.difference_gain_db is None
     assert [take.gain_db for take in made.takes] == [0, 0, 0]
+
+
+def test_a_sound_that_ends_before_the_excerpt_is_not_played(tmp_path: Path) -> None:
+    dsp = noise(25, 1)
+    tcn = dsp.copy()
+    tcn[-RATE:] *= 2  # so that the excerpt is at the end
+    for dry in (dsp[:0], dsp[:RATE]):
+        with pytest.raises(AudioError):
+            excerpt(choice(tmp_path, dry, dsp, tcn), "worst", "flac")
 
 
 def test_of_many_channels_two_are_heard_at_any_rate(tmp_path: Path) -> None:
