@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
 from fxd.bootstrap import SEED, median_interval, resampled_medians
+from fxd.insight.comparing import LEVEL, MANY
 from fxd.insight.report.logbook import Floats, Logbook, Mask, Rows, newest_of_each
 
 
@@ -26,8 +28,26 @@ class Shift:
 
 def same_sounds(pairs: Floats) -> Shift:
     """Of differences of the same sounds, with an interval of 95 %."""
-    low, high = median_interval(np.sort(pairs))
+    ordered = np.sort(pairs)
+    low, high = median_interval(ordered) if len(ordered) >= MANY else exact_interval(ordered)
     return Shift(float(np.median(pairs)), low, high, len(pairs), len(pairs), True)
+
+
+def exact_interval(ordered: Floats) -> tuple[float, float]:
+    """Of the median of sorted values, six or more: it holds the true one in at least 95 of 100 cases.
+
+    That of the bootstrap is too bold for few: of 13 pairs of equals it calls one in eleven better or worse. Here
+    k values may lie on one side for as long as a fair coin would hardly ever give so few (the sign test):
+
+        8 values    [1 2 3 4 5 6 7 8]    k = 0, as 2 (1 + 8) / 2^8 = 7 % is too much
+        9 values    1 [2 3 4 5 6 7 8] 9  k = 1, as 2 (1 + 9) / 2^9 = 4 %
+
+    Source: David and Nagaraja, "Order Statistics", 2003, section 7.1.
+    """
+    count, k = len(ordered), 0
+    while 2 * sum(math.comb(count, one) for one in range(k + 2)) <= LEVEL * 2**count:
+        k += 1
+    return float(ordered[k]), float(ordered[count - 1 - k])
 
 
 def paired(log: Logbook, values: Floats, before: Rows, after: Rows) -> Floats:

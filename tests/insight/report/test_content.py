@@ -17,7 +17,7 @@ from homes import Home
 from fxd.insight.heard import Heard
 from fxd.insight.report.content import Report, Window, gather
 from fxd.insight.report.page import render, report_json
-from fxd.insight.report.shift import Shift
+from fxd.insight.report.shift import Shift, same_sounds
 from fxd.insight.report.then_and_now import told_speed
 from fxd.store.records import Environment, LiveSession, Model, Quality, Result, Run
 
@@ -402,3 +402,10 @@ def test_sessions_of_playing_live_are_shown_where_they_belong_to_the_window(
     assert "&lt;b&gt;card&lt;/b&gt;" in page
     assert ">5.5<" in page
     assert "attic" not in page
+
+
+@pytest.mark.parametrize("count", [8, 9, 13, 20, 60])
+def test_of_equals_hardly_any_are_called_better_or_worse(count: int) -> None:
+    rng = np.random.default_rng(count)
+    shifts = [same_sounds(rng.normal(size=count)) for _ in range(1_000)]
+    assert np.mean([not shift.low <= 0 <= shift.high for shift in shifts]) < 0.06
