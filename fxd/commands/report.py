@@ -32,7 +32,11 @@ def report(settings: Settings, output: Path, window: Window, files: int, audio: 
             print(json.dumps(report_json(made), indent=2, allow_nan=False))
             return 0
         page = render(made)
-    write_text(output.absolute(), page)
+    try:
+        write_text(output.absolute(), page)
+    except OSError as error:
+        why = error.strerror or error
+        raise OSError(f"{display(output)} cannot be written: {why}; name another file with -o") from error
     print(told(output, made, len(page)))
     return 0
 
