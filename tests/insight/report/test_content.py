@@ -332,7 +332,7 @@ def test_a_page_is_written_whole_over_an_older_one_and_over_nothing_else(heard: 
     assert mine.read_text() == "<p>my own page</p>"
     assert "is a folder" in heard.fxd("report", "--no-audio", "-o", tmp_path, code=1).stderr
     below = heard.fxd("report", "--no-audio", "-o", mine / "report.html", code=1).stderr
-    assert "report.html cannot be written: Not a directory; name another file with -o" in below
+    assert "report.html cannot be written: File exists; name another file with -o" in below
     os.mkfifo(tmp_path / "pipe")
     assert "is no regular file" in heard.fxd("report", "--no-audio", "-o", tmp_path / "pipe", code=1).stderr
     output = tmp_path / "deep" / "report.html"
