@@ -262,6 +262,7 @@ def test_a_sound_card_of_alsa_is_played_through_and_its_garbage_is_muted(home: H
     assert session["block"] == 64
 
 
+@pytest.mark.slow
 def test_a_terminal_that_is_closed_ends_it_like_any_wish_to_end(
     home: Home, jack_server: Server, tmp_path: Path
 ) -> None:

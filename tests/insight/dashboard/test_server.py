@@ -169,6 +169,7 @@ def test_it_ends_soon_and_well_though_pages_are_open(home: Home, serve: Serve, n
         assert idle.recv(10) == b""
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_events_and_reconnects(
     home: Home,
     serve: Serve,
