@@ -1,5 +1,6 @@
 """The daemon looks for changes by itself, says so once, and `fxd status` shows them until they are accepted."""
 
+import random
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -48,8 +49,9 @@ def observer(home: Home, monkeypatch: pytest.MonkeyPatch) -> Iterator[Observer]:
 
 def record(log: Log, store: Store, count: int, tcn_x: float = 80.0, **fields: object) -> None:
     before = len(log.runs)
+    noise = random.Random(before)
     for number in range(before, before + count):
-        log.add(f"c{number}", tcn_x=tcn_x * (1 + 0.001 * (number % 7)), **fields)
+        log.add(f"c{number}", tcn_x=tcn_x * noise.uniform(0.97, 1.03), **fields)
     store.record_runs([(run, None) for run in log.runs[before:]])
 
 
@@ -71,7 +73,7 @@ def test_a_look_logs_what_is_new_once_as_a_warning_where_it_is_worse(
     observer.tend(store, 0, True)
     assert observer.child is not None
     wait_until(finished(observer, store, 0), "the first look ends")
-    told = [line for line in lines if "tcn got 25 % slower on studio" in line]
+    told = [line for line in lines if "% slower on studio" in line]
     assert len(told) == 1
     assert told[0].startswith("WARNING change ")
     assert "fxd went from 0.1.0 to 0.2.0" in told[0]
@@ -79,7 +81,7 @@ def test_a_look_logs_what_is_new_once_as_a_warning_where_it_is_worse(
     record(log, store, 20, 80.0, on=replace(NEWER, fxd="0.3.0"))
     observer.tend(store, RUNS_BETWEEN, True)
     wait_until(finished(observer, store, RUNS_BETWEEN), "the second look ends")
-    (told,) = [line for line in lines if " x_realtime" in line or "faster" in line]
+    (told,) = [line for line in lines if "% faster on studio" in line]
     assert told.startswith("INFO change ")
     assert not [line for line in lines if "slower" in line]
 
