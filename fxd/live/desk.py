@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fxd.engines.engine import Array
-from fxd.live.callback import (
+from fxd.live.board import (
     BINS,
     BOARD,
     CAPACITY,
@@ -20,8 +20,8 @@ from fxd.live.callback import (
     STATE,
     Cell,
     Meter,
-    portaudio_callback,
 )
+from fxd.live.callback import portaudio_callback
 from fxd.live.clock import system_clock
 from fxd.live.native import address_of, read, write
 from fxd.live.paths import Path

@@ -16,7 +16,7 @@ from fxd.engines.saturator import Saturator
 from fxd.engines.settings_hash import settings_hash
 from fxd.engines.tcn import Tcn, TcnModel
 from fxd.factory.clips import factory_clips
-from fxd.live.callback import CAPACITY
+from fxd.live.board import CAPACITY
 from fxd.live.desk import Desk, Load
 from fxd.live.errors import LiveError
 from fxd.live.paths import Path, bypass_path, path_of

@@ -15,7 +15,7 @@ import numpy as np
 
 from fxd.audio import SAMPLE_BYTES, WAV_LIMIT_BYTES, open_writer
 from fxd.engines.engine import Array
-from fxd.live.callback import Cell
+from fxd.live.board import Cell
 from fxd.live.desk import Desk
 from fxd.live.errors import LiveError
 from fxd.live.native import read, write

@@ -13,7 +13,7 @@ A wish that comes while another is under way waits; of several for the same thin
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from fxd.live.callback import LANES
+from fxd.live.board import LANES
 from fxd.live.desk import Desk
 from fxd.live.engines import Role
 from fxd.live.paths import Path

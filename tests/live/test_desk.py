@@ -13,7 +13,7 @@ import fxd.factory
 from fxd.config import SaturatorSettings
 from fxd.engines.saturator import Saturator
 from fxd.engines.tcn import Tcn, TcnModel, load_weights
-from fxd.live.callback import BINS, CAPACITY, Cell
+from fxd.live.board import BINS, CAPACITY, Cell
 from fxd.live.desk import FADE_SECONDS, Desk, Load
 from fxd.live.engines import BLOCKS, Cast, Rehearsal, Shape, check_load, dsp_path, rehearse, settle_frames
 from fxd.live.errors import LiveError

@@ -28,7 +28,7 @@ import fxd.factory
 from fxd.config import SaturatorSettings
 from fxd.engines.saturator import Saturator
 from fxd.engines.tcn import load_weights
-from fxd.live.callback import Meter
+from fxd.live.board import Meter
 from fxd.live.desk import Desk
 from fxd.live.device import Card, Wiring, choose, list_devices, quiet, sounddevice
 from fxd.live.engines import Cast, Shape, rehearse

@@ -27,7 +27,8 @@ from fxd.insight.dashboard.portrait import Painter, PortraitError
 from fxd.insight.dashboard.snapshot import Log, look_now, read_log
 from fxd.insight.dashboard.source import Source
 from fxd.insight.dashboard.threads import in_thread
-from fxd.insight.dashboard.view import View, asset
+from fxd.insight.dashboard.view import PACKAGE, View
+from fxd.insight.pages import asset
 from fxd.store.errors import StoreError
 
 NOW_SECONDS = 0.5
@@ -62,9 +63,9 @@ class Dashboard:
 
     def app(self) -> Starlette:
         texts = {
-            "/style.css": (asset("style.css", "fxd.insight.report"), "text/css"),
-            "/live.css": (asset("live.css"), "text/css"),
-            "/live.js": (asset("live.js"), "text/javascript"),
+            "/style.css": (asset("fxd.insight.report", "style.css"), "text/css"),
+            "/live.css": (asset(PACKAGE, "live.css"), "text/css"),
+            "/live.js": (asset(PACKAGE, "live.js"), "text/javascript"),
         }
         routes = [
             Route("/", self.page),

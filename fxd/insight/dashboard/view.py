@@ -3,17 +3,17 @@
 import math
 import socket
 from datetime import datetime
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment
 from markupsafe import Markup
 
 from fxd import __version__
 from fxd.insight.dashboard.curve import curve_of
 from fxd.insight.dashboard.portrait import LAST_RUNS
 from fxd.insight.dashboard.snapshot import Log, Now
+from fxd.insight.pages import templates_of
 from fxd.insight.plain import plain, short_id
 from fxd.insight.sentences import sentence
 from fxd.insight.stats import result_json
@@ -92,18 +92,8 @@ class View:
         return self.templates.get_template(f"parts/{name}.html.j2").render(**values)
 
 
-def asset(name: str, package: str = PACKAGE) -> str:
-    return files(package).joinpath(name).read_text(encoding="utf-8")
-
-
 def make_templates() -> Environment:
-    made = Environment(
-        loader=PackageLoader(PACKAGE),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    made = templates_of(PACKAGE)
     made.filters |= {
         "plain": plain,
         "figure": figure,

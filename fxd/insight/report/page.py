@@ -10,12 +10,12 @@ from dataclasses import fields, is_dataclass
 from datetime import datetime
 from functools import cache
 from hashlib import sha256
-from importlib.resources import files
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment
 from markupsafe import Markup
 
+from fxd.insight.pages import asset, templates_of
 from fxd.insight.plain import plain, short_id
 from fxd.insight.report import plots
 from fxd.insight.report.content import Report
@@ -32,13 +32,13 @@ GENERATOR = "fxd report"
 
 def render(report: Report) -> str:
     """The whole page."""
-    scripts = [asset(name) for name in SCRIPTS] if report.listening.sounds else []
+    scripts = [asset(PACKAGE, name) for name in SCRIPTS] if report.listening.sounds else []
     return (
         templates()
         .get_template("page.html.j2")
         .render(
             report=report,
-            style=Markup(asset("style.css")),
+            style=Markup(asset(PACKAGE, "style.css")),
             scripts=[Markup(script) for script in scripts],
             policy=policy(scripts),
             generator=GENERATOR,
@@ -66,20 +66,10 @@ def policy(scripts: list[str]) -> str:
     )
 
 
-def asset(name: str) -> str:
-    return files(PACKAGE).joinpath(name).read_text(encoding="utf-8")
-
-
 @cache
 def templates() -> Environment:
     """The templates, which escape whatever they are given."""
-    made = Environment(
-        loader=PackageLoader(PACKAGE),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    made = templates_of(PACKAGE)
     shown: dict[str, Callable[..., Any]] = {
         "plain": plain,
         "figure": lambda value: figure(finite(value)),
