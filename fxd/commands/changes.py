@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from fxd.config import Settings
+from fxd.insight.hints import counted
 from fxd.insight.plain import plain, stored
 from fxd.insight.sentences import sentence, told
 from fxd.insight.stats import NO_RUNS
@@ -108,11 +109,12 @@ def print_findings(found: "Findings", changes: list[Change]) -> None:
     looked = f"Looked at {found.runs:,} runs in {len(found.series)} series."
     if not found.series:
         looked = (
-            f"{found.runs:,} runs are too few to tell changes from chance: 20 comparable ones make a series."
+            f"{counted(found.runs, 'run')} {'is' if found.runs == 1 else 'are'} too few to tell changes from "
+            "chance: 20 comparable ones make a series."
         )
     console.print(looked, markup=False)
     if not changes:
-        console.print("No changes.", markup=False)
+        console.print("No changes." if found.series else "None is remembered.", markup=False)
     else:
         table = Table.grid(padding=(0, 2))
         for change in changes:

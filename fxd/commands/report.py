@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from fxd.config import Settings
+from fxd.insight.hints import counted
 from fxd.insight.report.content import Audio, OnProgress, Report, Window, gather
 from fxd.insight.report.page import GENERATOR, render, report_json
 from fxd.log import warn_only
@@ -59,8 +60,10 @@ def refuse_others(output: Path) -> None:
 def told(output: Path, made: Report, size: int) -> str:
     """What was made, in a few words."""
     sounds = len(made.listening.sounds)
-    heard = f"{sounds} files to listen to" if sounds != 1 else "1 file to listen to"
-    return f"{display(output)}: {made.done:,} runs, {heard}, {size / 1e6:.1f} MB; open it in a browser"
+    heard = f"{counted(sounds, 'file')} to listen to"
+    return (
+        f"{display(output)}: {counted(made.done, 'run')}, {heard}, {size / 1e6:.1f} MB; open it in a browser"
+    )
 
 
 @contextmanager

@@ -57,4 +57,4 @@ def versions(runs: Sequence[Run], engine: EngineName) -> int:
 
 
 def counted(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+    return f"{number} {noun}" if number == 1 else f"{number:,} {noun}s"

@@ -125,7 +125,10 @@ def marks_told(runs: Sequence[Run], heard: Sequence[Heard], words: bool) -> list
     said = []
     cold, known = ("cold", "heard") if words else ("c (cold)", "h (heard)")
     if any(run.warm_up for run in runs):
-        said.append(f"{cold}: the worker was new to this model or saturator; not counted in timing")
+        counts = "not counted in timing"
+        if all(run.warm_up for run in runs if run.state == "done"):
+            counts = "counted in timing only as there is no other run"
+        said.append(f"{cold}: the worker was new to this model or saturator; {counts}")
     if count := sum(one is Heard.YES for one in heard):
         what = "is of a sound that its model" if count == 1 else "are of sounds that their models"
         said.append(

@@ -90,6 +90,11 @@ def test_marks_say_which_runs_are_not_like_the_others(
     assert checked(log)["summary"]["tcn"]["esr_db"]["n"] == 4, "the contract counts them"
 
 
+def test_a_single_run_of_a_cold_worker_is_said_to_be_counted(log: Log) -> None:
+    log.add("alone", warm_up=True)
+    assert "counted in timing only as there is no other run" in " ".join(log.ask().split())
+
+
 def test_where_nothing_is_marked_there_is_no_word_of_marks(log: Log) -> None:
     log.model(COMPACT, [])
     log.add("a")
