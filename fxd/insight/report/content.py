@@ -11,7 +11,7 @@ import numpy as np
 
 from fxd import __version__
 from fxd.config import Settings
-from fxd.insight.findings import look
+from fxd.insight.aside import look_aside
 from fxd.insight.hints import model_hint, review_hint
 from fxd.insight.plain import short_id
 from fxd.insight.report.lineage import CostPoint, ModelRow, cost_points, in_window, median, model_row
@@ -112,7 +112,7 @@ def gather(
 ) -> Report:
     """Everything about the runs of `window`, with `files` of them to listen to."""
     on_progress("looking for changes", 0.0)
-    changes = changes_of(store)  # first, as it takes memory of its own
+    changes = changes_of(settings, store)
     on_progress("reading the log", 0.2)
     since = window.begins(store)
     log = read_logbook(store, since)
@@ -187,10 +187,10 @@ def speed_trends(log: Logbook, machine: Machine | None, names: Sequence[str | No
     return [trend_of(engine, log, np.where(there, x, np.nan), names) for engine, x in log.x_realtime.items()]
 
 
-def changes_of(store: Store) -> list[Change]:
+def changes_of(settings: Settings, store: Store) -> list[Change]:
     """The changes in the newest runs, as they are found now, and before these those that are known."""
-    found = look(store)
-    return [*store.with_ids(found.changes), *(one for one in store.changes() if one.at < found.since)]
+    found, since = look_aside(settings.database_url)
+    return [*store.with_ids(found), *(one for one in store.changes() if one.at < since)]
 
 
 def mark_of(change: Change) -> Mark:
