@@ -110,4 +110,5 @@ def serving(folder: Path) -> Iterator[Serve]:
             served.process.wait()
             assert served.process.stdout is not None
             served.process.stdout.close()
-            assert served.errors.read_text() == "", "it wrote errors"
+            errors = served.errors.read_text()
+            assert not errors, f"it wrote errors: {errors}"

@@ -9,7 +9,7 @@ import asyncio
 import json
 import time
 import traceback
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from uuid import uuid4
@@ -141,14 +141,20 @@ class Feed:
         yield f"retry: {RETRY_MS}\n" + event("hello", self.id)
         while not self.has_ended:
             watcher.news.clear()
-            for name, part in list(self.parts.items()):
-                if watcher.seen.get(name) != part.version:
-                    watcher.seen[name] = part.version
-                    yield event("part", {"name": name, "html": part.html})
+            # At once: asyncio complains aloud of several writes in a row to a connection that has just been lost.
+            if news := "".join(self.unseen(watcher)):
+                yield news
             with suppress(TimeoutError):
                 await asyncio.wait_for(watcher.news.wait(), BEAT_SECONDS)
                 continue
             yield event("beat", "")
+
+    def unseen(self, watcher: Watcher) -> Iterator[str]:
+        """The newest state of each part that the watcher has not seen; from now on it has."""
+        for name, part in self.parts.items():
+            if watcher.seen.get(name) != part.version:
+                watcher.seen[name] = part.version
+                yield event("part", {"name": name, "html": part.html})
 
 
 def event(kind: str, data: object) -> str:
