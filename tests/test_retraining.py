@@ -15,6 +15,7 @@ import pytest
 from homes import Home, wait_until
 
 from fxd.commands.retrain import Asked, asked_to_end
+from fxd.home import make_home
 
 SETTINGS = """
 [inbox]
@@ -22,20 +23,31 @@ settle_seconds = 0.2
 [processing]
 workers = 1
 [training]
-max_minutes = 0.25
+max_minutes = 0.1
 min_new_seconds = 0
 schedule = "0 0 1 1 *"
 """
 
 
-@pytest.fixture
-def heard(home: Home, clips: list[Path]) -> Home:
-    """A home that has processed a few clips, one of them for validation."""
+@pytest.fixture(scope="module")
+def processed(tmp_path_factory: pytest.TempPathFactory, clips: list[Path]) -> Path:
+    """The root of a home that has processed a few clips, one of them for validation. To be copied."""
+    root = tmp_path_factory.mktemp("processed") / "home"
+    make_home(root)
+    home = Home(root)
     home.configure(SETTINGS)
     for clip in clips:
         if clip.name in ("loop_amen.flac", "loop_electric.flac", "guit_harmonics.flac"):
             shutil.copy(clip, home.inbox)
     home.fxd("start", "--once")
+    return root
+
+
+@pytest.fixture
+def heard(home: Home, processed: Path) -> Home:
+    """A home of its own like that one."""
+    shutil.rmtree(home.root)
+    shutil.copytree(processed, home.root)
     return home
 
 
@@ -193,6 +205,7 @@ def test_steps_and_list_are_refused_where_they_mean_nothing(home: Home) -> None:
 def test_the_daemon_catches_up_on_a_retraining_and_processes_files_meanwhile(
     heard: Home, clips: list[Path]
 ) -> None:
+    heard.configure(SETTINGS.replace("max_minutes = 0.1", "max_minutes = 0.25"))  # long enough to be met
     heard.fxd("retrain", "--now", "--steps", "20")
     with sqlite3.connect(heard.root / "db" / "fxd.sqlite3") as connection:
         connection.execute("UPDATE trainings SET started_at = datetime(started_at, '-400 days')")

@@ -27,6 +27,12 @@ FORMS = {
     "20 channels": Architecture((LayerArray(1, 20, 1, head_bias=True, dilations=(1, 300)),)),
 }
 
+FORM_BY_NAME = pytest.mark.parametrize(
+    "name",
+    # To compile the widest takes the longest, and the others meet the same code.
+    [pytest.param(name, marks=pytest.mark.slow if name == "16 and 12 channels" else ()) for name in FORMS],
+)
+
 
 def noise(architecture: Architecture, frames: int, batch: int = 2) -> Tensor:
     shape = (batch, 1, architecture.receptive_field - 1 + frames)
@@ -76,19 +82,15 @@ def no_plain_pytorch(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     return lambda: monkeypatch.setattr(Network, "forward", forbid)
 
 
-@pytest.mark.parametrize(
-    "name",
-    # To compile the widest takes the longest, and the others meet the same code.
-    [pytest.param(name, marks=pytest.mark.slow if name == "16 and 12 channels" else ()) for name in FORMS],
-)
+@FORM_BY_NAME
 def test_output_and_gradients_are_those_of_float64_pytorch(name: str) -> None:
     for frames in (1, 17, 700):
         assert_as_in_float64(FORMS[name], noise(FORMS[name], frames))
 
 
-def test_segments_longer_than_a_tile_are_right_too() -> None:
-    for name in ("8 channels", "16 and 12 channels"):
-        assert_as_in_float64(FORMS[name], noise(FORMS[name], 3001, batch=1))
+@FORM_BY_NAME
+def test_segments_longer_than_a_tile_are_right_too(name: str) -> None:
+    assert_as_in_float64(FORMS[name], noise(FORMS[name], 3001, batch=1))
 
 
 def test_what_trains_on_the_processor_is_compiled(no_plain_pytorch: Callable[[], None]) -> None:
