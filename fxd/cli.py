@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from fxd import collector
 from fxd.usage import bench, dashboard, live, models, report, stats
 from fxd.usage.options import Home, Json, opened
 
@@ -24,6 +25,7 @@ EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
 
 def main() -> None:
     """Entry point: runs the command and turns what went wrong into a line and an exit code."""
+    collector.rest()
     open_closed_streams()
     sys.exit(run(sys.argv[1:]))
 
