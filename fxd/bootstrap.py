@@ -16,6 +16,7 @@ David and Nagaraja, "Order Statistics", 2003, sections 2.1 and 2.5.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -32,8 +33,23 @@ def median_interval(
     """The 95 % interval of the median of sorted values, one or more; the same for the same values."""
     import numpy as np
 
-    low, high = np.percentile(resampled_medians(ordered, resamples=resamples), (2.5, 97.5)).tolist()
+    low, high = percentiles(np.sort(resampled_medians(ordered, resamples=resamples)), (2.5, 97.5))
     return low, high
+
+
+def percentiles(ordered: NDArray[np.float64], shares: Sequence[float]) -> list[float]:
+    """Percentiles of sorted values, one or more, linear between the nearest two: as `np.percentile` has them.
+
+    That one sorts, and loads NumPy's masked arrays, which take longer than all that `fxd stats` computes.
+    """
+    found = []
+    for share in shares:
+        below, part = divmod(share / 100 * (len(ordered) - 1), 1)
+        low = float(ordered[int(below)])
+        high = float(ordered[min(int(below) + 1, len(ordered) - 1)])
+        # From the nearer of the two, so that of equal values nothing is left by rounding.
+        found.append(low + (high - low) * part if part < 0.5 else high - (high - low) * (1 - part))
+    return found
 
 
 def resampled_medians(
@@ -42,11 +58,25 @@ def resampled_medians(
     """Medians of so many bootstrap resamples of sorted values, [resamples]; the same for the same seed."""
     import numpy as np
 
-    n, values, rng = len(ordered), np.asarray(ordered), np.random.default_rng(seed)
+    medians: NDArray[np.float64] = np.asarray(ordered)[middle_positions(len(ordered), seed, resamples)].mean(
+        axis=0
+    )
+    return medians
+
+
+@lru_cache(maxsize=16)
+def middle_positions(n: int, seed: int, resamples: int) -> NDArray[np.intp]:
+    """The lower and the upper middle of each resample of n values, as positions, [2, resamples].
+
+    Kept, as the measures of the same runs are as many, and drawing takes longer than looking up.
+    """
+    import numpy as np
+
+    rng = np.random.default_rng(seed)
     k = (n + 1) // 2
     lower = upper = rng.beta(k, n + 1 - k, resamples)
     if n % 2 == 0:
         upper = lower + (1 - lower) * rng.beta(1, n - k, resamples)
-    positions = np.minimum((n * np.stack((lower, upper))).astype(int), n - 1)
-    medians: NDArray[np.float64] = values[positions].mean(axis=0)
-    return medians
+    positions: NDArray[np.intp] = np.minimum((n * np.stack((lower, upper))).astype(np.intp), n - 1)
+    positions.flags.writeable = False
+    return positions

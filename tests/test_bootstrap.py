@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from fxd.bootstrap import median_interval
+from fxd.bootstrap import median_interval, percentiles
 
 
 @pytest.mark.parametrize("n", [2, 3, 10, 101, 1_000])
@@ -22,3 +22,11 @@ def test_the_interval_holds_the_true_median_as_often_as_it_says() -> None:
     intervals = [median_interval(np.sort(rng.normal(size=40)).tolist()) for _ in range(500)]
     share = np.mean([low <= 0.0 <= high for low, high in intervals])
     assert 0.92 <= share <= 0.98
+
+
+def test_percentiles_are_those_of_numpy() -> None:
+    rng, shares = np.random.default_rng(1), (0, 2.5, 5, 50, 95, 99, 100)
+    for n in (1, 2, 3, 7, 40, 1_001):
+        for values in (rng.lognormal(size=n), rng.integers(0, 3, n) / 3):
+            ordered = np.sort(values)
+            assert percentiles(ordered, shares) == np.percentile(ordered, shares).tolist()

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from fxd.bootstrap import median_interval
+from fxd.bootstrap import median_interval, percentiles
 from fxd.store.records import EngineName, Result, Run
 
 if TYPE_CHECKING:
@@ -216,7 +216,7 @@ def summarise(values: Sequence[float] | NDArray[np.float64]) -> Summary:
     import numpy as np
 
     ordered = np.sort(np.asarray(values, np.float64))
-    median, p95, p99 = np.percentile(ordered, (50, 95, 99)).tolist()
+    median, p95, p99 = percentiles(ordered, (50, 95, 99))
     return Summary(
         n=len(ordered),
         mean=float(ordered.mean()),

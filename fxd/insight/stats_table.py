@@ -212,8 +212,10 @@ def failures_table(failed: Sequence[Run]) -> Table:
 def summary_table(console: Console, whole: Together, series: Sequence[Series]) -> Table:
     """A line for each engine and measure; 80 columns hold it. On a terminal with its course if there is room."""
     table = measures_table(whole, series)
+    if not console.is_terminal:
+        return table
     room = min(COURSE, console.width - Measurement.get(console, console.options, table).maximum - GAP)
-    return measures_table(whole, series, room) if console.is_terminal and room >= LEAST_COURSE else table
+    return measures_table(whole, series, room) if room >= LEAST_COURSE else table
 
 
 def measures_table(whole: Together, series: Sequence[Series], course: int = 0) -> Table:
