@@ -240,8 +240,9 @@ def forgotten(home: Path, acknowledged: Acknowledged) -> Iterator[str]:
     """What somebody was told, and is no more."""
     with open_store(load_settings(home).database_url) as store:
         runs = {run.id for run in store.runs(1_000_000)}
-        champion = store.champion()
+        promoted = {promotion.model_id for promotion in store.promotions()}
     for run in sorted(acknowledged.runs - runs):
         yield f"forgotten: run {run}, which was told"
-    if acknowledged.champion is not None and (champion is None or champion.id != acknowledged.champion):
+    # It need not serve any more: the retraining after the restart may have made a better one.
+    if acknowledged.champion is not None and acknowledged.champion not in promoted:
         yield f"forgotten: {acknowledged.champion} was promoted, as was told"
