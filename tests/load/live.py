@@ -1,9 +1,10 @@
 """How hard playing is, and whether it holds: `python -m tests.load.live`, for a Linux machine at rest.
 
 A JACK server with realtime priority and no sound card calls us, block by block, for minutes on end. For every
-period and preset the engines take turns with a bare pass-through on the same server: what fails with that is the
-machine's own doing (a kernel that is not made for realtime fails sometimes), and what fails with the engines only
-is ours.
+period and preset the engines take turns with a bare pass-through on the same server, which keeps the processor at
+work for as long as they do, in registers alone: what fails with that is the machine's own doing (a kernel that is
+not made for realtime, on a machine that is not there alone, fails sometimes); what fails with the engines only is
+ours.
 
 With `--soak MINUTES` a sine goes through two equal engines that take turns every second: what comes back must be
 what one engine gives, and the memory of the process must stay where it was.
@@ -16,15 +17,19 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from pathlib import Path
+from functools import cache
+from pathlib import Path as FilePath
+from statistics import median
 
 import numpy as np
 import psutil
+from numba.core.ccallback import CFunc
 
 import fxd.factory
+from fxd.compiler import c_function
 from fxd.config import SaturatorSettings
 from fxd.engines.saturator import Saturator
 from fxd.engines.tcn import load_weights
@@ -32,10 +37,11 @@ from fxd.live.board import Meter
 from fxd.live.desk import Desk
 from fxd.live.device import Card, Wiring, choose, list_devices, quiet, sounddevice
 from fxd.live.engines import Cast, Shape, rehearse
-from fxd.live.paths import bypass_path
+from fxd.live.native import floats, words
+from fxd.live.paths import RENDER, Ledger, Path
 from tests.jackd import Array, Feeder, Server, server
 
-FACTORY = Path(fxd.factory.__file__).parent
+FACTORY = FilePath(fxd.factory.__file__).parent
 RATE = 48_000
 MONO = Shape(RATE, 1)
 TURNS = 6
@@ -77,14 +83,50 @@ def wiring() -> Wiring:
     return Wiring(source, target, RATE, 0, 1, 0)
 
 
-def desk_of(cast: Cast | None, heard: str) -> Desk:
-    """A desk with the engines of a cast, all at work, or with nothing but the bypass."""
-    paths = cast.paths(MONO) if cast is not None else {"bypass": bypass_path(1)}
+def desk_of(paths: Mapping[str, Path], heard: str) -> Desk:
+    """A desk with these paths, all of them at work."""
     desk = Desk(RATE, 1, wiring().ports, max(path.latency for path in paths.values()))
     for lane, path in enumerate(paths.values()):
         desk.place(lane, path)
     desk.begin(set(range(len(paths))), list(paths).index(heard))  # type: ignore[arg-type]
     return desk
+
+
+def second_of_work() -> int:
+    """How many rounds of `busy_render` take a second."""
+    rounds = 1_000_000
+    path = busy_path(rounds)
+    sound = np.zeros(1, np.float32)
+    place = sound.ctypes.data
+    seconds = []
+    for _ in range(9):
+        began = time.perf_counter()
+        path.render.ctypes(path.state.ctypes.data, place, place, 1)
+        seconds.append(time.perf_counter() - began)
+    return round(rounds / median(seconds))
+
+
+def busy_path(rounds: int) -> Path:
+    """The dry sound as it is, after so many rounds of work that touches no memory."""
+    ledger = Ledger()
+    ledger.count(rounds)
+    return ledger.path(busy_render(), 0)
+
+
+@cache
+def busy_render() -> CFunc:
+    @c_function(RENDER)
+    def render(state, dry, wet, frames):  # type: ignore[no-untyped-def]
+        chaos = 0.5
+        for _ in range(words(state, 1)[0]):
+            chaos = 3.9 * chaos * (1.0 - chaos)
+        source, target = floats(dry, (frames,)), floats(wet, (frames,))
+        for n in range(frames):
+            # The sum is never so large; without it the work would be left out as nobody's.
+            target[n] = source[n] if chaos < 2.0 else chaos
+        return 0
+
+    return render
 
 
 def take_turn(desk: Desk, seconds: float, tally: Tally) -> None:
@@ -113,18 +155,26 @@ def measure(preset: str, engines: str, period: int, minutes: float) -> Row:
     cast = Cast(SaturatorSettings() if engines == "both" else None, model)
     rehearse(cast, MONO, period)
     playing, bare = Tally(), Tally()
+    a_second = second_of_work()
     for _ in range(TURNS):
-        take_turn(desk_of(cast, "tcn"), 60 * minutes / TURNS, playing)
-        take_turn(desk_of(None, "bypass"), 60 * minutes / TURNS, bare)
+        take_turn(desk_of(cast.paths(MONO), "tcn"), 60 * minutes / TURNS, playing)
+        busy = busy_path(round(playing.median * period / RATE * a_second))
+        take_turn(desk_of({"bare": busy}, "bare"), 60 * minutes / TURNS, bare)
     return Row(preset, engines, period, playing, bare)
 
 
 def tell(row: Row) -> str:
-    loads = "  ".join(
-        f"{100 * load:6.1f} %" for load in (row.playing.median, row.playing.p99, row.playing.worst)
-    )
-    counts = f"{row.playing.xruns:6d} {row.playing.late:6d}  {row.bare.xruns:6d} {row.bare.late:6d}"
-    return f"{row.preset:<10} {row.engines:<5} {row.period:>5}  {loads}  {counts}"
+    numbers = f"{percent(row.playing.median)}  {percent(row.playing.p99)}  {counts(row.playing)}"
+    bare = f"{percent(row.bare.median)}  {counts(row.bare)}"
+    return f"{row.preset:<10} {row.engines:<5} {row.period:>5}  {numbers}  {bare}"
+
+
+def percent(load: float) -> str:
+    return f"{100 * load:6.1f} %"
+
+
+def counts(tally: Tally) -> str:
+    return f"{percent(tally.worst)}  {tally.xruns:6d} {tally.late:6d}"
 
 
 @dataclass(frozen=True)
@@ -197,22 +247,21 @@ def main(arguments: Sequence[str]) -> int:
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as folder:
         if options.soak is not None:
-            with serving(Path(folder), 64) as running:
+            with serving(FilePath(folder), 64) as running:
                 return tell_soak(soak(options.soak, running))
-        columns = (
-            f"{'median':>8}  {'p99':>8}  {'worst':>8}  {'xruns':>6} {'late':>6}  {'bare':>6} {'late':>6}"
-        )
+        counted = f"{'worst':>8}  {'xruns':>6} {'late':>6}"
+        columns = f"{'median':>8}  {'p99':>8}  {counted}  {'bare':>8}  {counted}"
         print(f"{'preset':<10} {'heard':<5} {'block':>5}  {columns}")
         for preset in options.preset or ("standard", "nano"):
             for period in options.period or (64, 32, 16):
-                with serving(Path(folder), period):
+                with serving(FilePath(folder), period):
                     row = measure(preset, options.engine, period, options.minutes)
                 print(json.dumps(asdict(row)) if options.json else tell(row), flush=True)
     return 0
 
 
 @contextmanager
-def serving(folder: Path, period: int) -> Iterator[Server]:
+def serving(folder: FilePath, period: int) -> Iterator[Server]:
     """A server with realtime priority, and PortAudio told of it: it looks for servers once, when it begins."""
     with server(folder, RATE, period, realtime=True) as running:
         os.environ.update(running.environment)
