@@ -91,6 +91,8 @@ class Report:
     error: Trend
     speed: tuple[Trend, ...]
     """By engine, on `machine`."""
+    speed_counts_cold: bool
+    """Whether first runs of cold workers are in it, as there are no others."""
     machine: Machine | None
     distribution: Distribution
     worst: tuple[FileRow, ...]
@@ -158,6 +160,7 @@ def gather(
         marks=marks,
         error=trend_of("tcn", log, log.esr_db, names),
         speed=tuple(speed_trends(log, machine, names)),
+        speed_counts_cold=log.counts_cold,
         machine=machine,
         distribution=distribution_of(log, material),
         worst=tuple(worst),

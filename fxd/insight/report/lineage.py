@@ -45,7 +45,7 @@ class ModelRow:
     runs: int
     """In the window."""
     new_files_esr_db: float
-    """Median error of its runs in the window, on sounds that it was not trained on; nan where there were none."""
+    """Median error in the window over the sounds that it was not trained on, each once; nan without any."""
     x_realtime: float
     """Median in the window, on the machine of the newest run; nan where there is none."""
 
@@ -94,7 +94,8 @@ def in_window(row: ModelRow, log: Logbook) -> ModelRow:
     mine = log.by(row.id)
     if not mine.any() or log.machine is None:
         return row
-    esr, x = log.esr_db[mine & log.new], log.x_realtime["tcn"][mine & log.on(log.machine)]
+    new = log.once(mine & log.new & np.isfinite(log.esr_db))
+    esr, x = log.esr_db[new], log.x_realtime["tcn"][mine & log.on(log.machine)]
     return replace(row, runs=int(mine.sum()), new_files_esr_db=median(esr), x_realtime=median(x))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,8 @@ Mask = npt.NDArray[np.bool_]
 
 FLOOR_DB = -200.0
 """What is nearer than this is no nearer: an error of zero has no decibels to draw."""
+LEAST_SECONDS = 1.0
+"""What a shorter sound takes is the start of things, not its length: it is in no figure of speed."""
 MEASURES: tuple[tuple[EngineName, str], ...] = (
     ("dsp", "engine_seconds"),
     ("tcn", "engine_seconds"),
@@ -52,7 +55,10 @@ class Logbook:
     channels: npt.NDArray[np.int32]
     sample_rate: npt.NDArray[np.int32]
     x_realtime: dict[EngineName, Floats]
-    """nan where the engine did not run, or its worker was cold (unless all were)."""
+    """nan where the engine did not run, the sound is shorter than LEAST_SECONDS, or the worker was cold (unless
+    all were)."""
+    counts_cold: bool
+    """Whether they were."""
     file: npt.NDArray[np.int64]
     content: npt.NDArray[np.int64]
     """Keys, `fxd.store.measurements.text_key`."""
@@ -68,6 +74,11 @@ class Logbook:
 
     def __len__(self) -> int:
         return len(self.at)
+
+    @cached_property
+    def sound(self) -> npt.NDArray[np.int64]:
+        """Keys of the sounds: of the content, whatever it was called; of the file where nobody recorded that."""
+        return np.where(self.content != 0, self.content, self.file)
 
     @property
     def new(self) -> Mask:
@@ -92,6 +103,12 @@ class Logbook:
         code = self.models.index(model_id) if model_id in self.models else -2
         return np.asarray(self.model == code)
 
+    def once(self, rows: Mask) -> Mask:
+        """Of `rows` the newest of each sound: one that came a hundred times counts as one that came once."""
+        found = np.zeros(len(self), np.bool_)
+        found[newest_of_each(self.sound, np.flatnonzero(rows))[0]] = True
+        return found
+
     def time(self, row: int) -> datetime:
         return moment(float(self.at[row]))
 
@@ -110,15 +127,22 @@ def read_logbook(store: Store, since: datetime | None) -> Logbook:
 def logbook_of(found: Measurements, heard: npt.NDArray[np.int8]) -> Logbook:
     warm = np.frombuffer(found.warm_up, np.int8) == 0 if len(found) else np.zeros(0, np.bool_)
     seconds = column(found.seconds, np.float64)
+    speeds = {
+        engine: speed(seconds, column(found.value[engine, "engine_seconds"], np.float64))
+        for engine in found.version
+    }
+    timed = np.any([np.isfinite(values) for values in speeds.values()], axis=0)
+    counts_cold = bool(timed.any() and not (timed & warm).any())
     return Logbook(
         at=column(found.finished_at, np.float64),
         esr_db=np.maximum(column(found.value["tcn", "esr_db"], np.float64), FLOOR_DB),
         channels=column(found.channels, np.int32),
         sample_rate=column(found.sample_rate, np.int32),
         x_realtime={
-            engine: speed(seconds, column(found.value[engine, "engine_seconds"], np.float64), warm)
-            for engine in found.version
+            engine: values if counts_cold else np.where(warm, values, np.nan)
+            for engine, values in speeds.items()
         },
+        counts_cold=counts_cold,
         file=column(found.file_key, np.int64),
         content=column(found.content_key, np.int64),
         model=column(found.version["tcn"].codes, np.int32),
@@ -135,13 +159,11 @@ def column(values: Any, kind: Any) -> npt.NDArray[Any]:
     return np.frombuffer(values, kind) if len(values) else np.zeros(0, kind)
 
 
-def speed(seconds: Floats, engine_seconds: Floats, warm: Mask) -> Floats:
-    """Times faster than real time."""
+def speed(seconds: Floats, engine_seconds: Floats) -> Floats:
+    """Times faster than real time; nan where the sound is too short to tell."""
     with np.errstate(divide="ignore", invalid="ignore"):
         found = seconds / engine_seconds
-    found[~np.isfinite(found) | (found <= 0)] = np.nan
-    if (warm & ~np.isnan(found)).any():
-        found[~warm] = np.nan
+    found[~np.isfinite(found) | (found <= 0) | (seconds < LEAST_SECONDS)] = np.nan
     return found
 
 

@@ -33,7 +33,7 @@ class FileRow:
     heard: Heard
     """Whether that model was trained on it."""
     runs: int
-    """Of this file, in the window."""
+    """Of this sound, in the window, whatever it was called."""
     traits: str = ""
     """What it sounds like, in a few words."""
 
@@ -60,7 +60,7 @@ class Distribution:
 
 @dataclass(frozen=True)
 class Material:
-    """The newest run of each file that was compared; the worst last."""
+    """The newest run of each file that was compared, the worst last; a copy under another name is the same file."""
 
     rows: Rows
     runs: Rows
@@ -75,7 +75,7 @@ def material_of(log: Logbook, rows: Rows) -> Material:
     compared = rows[np.isfinite(log.esr_db[rows])]
     if not len(compared):
         return Material(compared, compared)
-    newest, count = newest_of_each(log.file, compared)
+    newest, count = newest_of_each(log.sound, compared)
     order = np.argsort(log.esr_db[newest], kind="stable")
     return Material(newest[order], count[order])
 

@@ -71,7 +71,7 @@ def error_shift(log: Logbook, turn: Turn) -> Shift | None:
     pairs = paired(log, log.esr_db, np.flatnonzero(before), np.flatnonzero(after))
     if len(pairs) >= FEWEST_PAIRS:
         return same_sounds(pairs)
-    return unpaired(log.esr_db, before & log.new, after & log.new, FEW)
+    return unpaired(log.esr_db, log.once(before & log.new), log.once(after & log.new), FEW)
 
 
 def speed_shift(log: Logbook, turn: Turn, sure: float = 95.0) -> Shift | None:

@@ -274,6 +274,53 @@ def test_first_runs_of_a_cold_worker_do_not_count_as_slow(place: Any, make: Make
     assert {round(point.value) for point in report.speed[1].points} == {50}
 
 
+def test_the_same_sound_under_several_names_is_one_file(place: Any, make: MakeRun) -> None:
+    place.store.add_model(model())
+    copies = [make(n, -20.0, f"copy {n}.wav", content_sha256="c") for n in range(9)]
+    report = told(place, *copies, *(make(20 + n, -50.0) for n in range(5)))
+    assert "-50.0 dB in the median of 6 files that its model never heard" in report.verdict[0].text
+    assert report.verdict[1].text.startswith("1 file of 6 (17 %) is worse")
+    assert (report.worst[0].file, report.worst[0].runs) == ("copy 8.wav", 9)
+    assert (report.files, sum(report.distribution.new), report.done) == (6, 6, 14)
+    assert report.models[0].new_files_esr_db == -50.0
+
+
+def test_runs_of_an_older_fxd_that_did_not_record_the_sound_are_told_apart_by_name(
+    place: Any, make: MakeRun
+) -> None:
+    runs = [make(n, -50.0 + n, f"{n % 3}.wav", content_sha256=None) for n in range(6)]
+    assert [(row.file, row.runs) for row in told(place, *runs).worst] == [
+        ("2.wav", 2),
+        ("1.wav", 2),
+        ("0.wav", 2),
+    ]
+
+
+def test_what_came_again_and_again_weighs_no_more_in_a_comparison(place: Any, make: MakeRun) -> None:
+    place.store.add_model(model())
+    before = [make(n, -50.0) for n in range(30)]
+    again = [make(40 + n, -20.0, "again.wav") for n in range(20)]
+    after = [make(60 + n, -50.0) for n in range(10)]
+    assert (
+        "the error is exactly the same (on other files"
+        in told(place, *before, *again, *after).verdict[2].text
+    )
+
+
+def test_sounds_too_short_to_time_are_in_no_figure_of_speed(place: Any, make: MakeRun) -> None:
+    clicks = [make(n, -50.0, frames=4_410, speed=2) for n in range(30)]
+    report = told(place, *clicks, make(30, -50.0, frames=44_100, speed=50), make(31, -50.0, speed=50))
+    assert [point.value for point in report.speed[1].points] == [10, 50]
+    assert report.environments[0].x_realtime["tcn"] == 30
+    assert "sounds of less than a second are left out, and so are first runs" in render(report)
+    assert report.error.n == 32, "their error is as good as any"
+
+
+def test_a_page_of_cold_runs_alone_says_so(place: Any, make: MakeRun) -> None:
+    page = render(told(place, make(0, -50.0, warm_up=True)))
+    assert "first runs of a cold worker, which are slow, are all there is" in page
+
+
 def test_many_runs_are_drawn_by_time(place: Any, make: MakeRun) -> None:
     rng = np.random.default_rng(5)
     errors = -50 + rng.normal(size=600)
