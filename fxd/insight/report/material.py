@@ -60,7 +60,7 @@ class Distribution:
 
 @dataclass(frozen=True)
 class Material:
-    """The newest run of each file that was compared, the worst last; a copy under another name is the same file."""
+    """The newest run of each file that was compared, worst last; a copy under another name is the same file."""
 
     rows: Rows
     runs: Rows
