@@ -207,7 +207,7 @@ def marks_of(log: Logbook, promotions: Sequence[Promotion], changes: Sequence[Ch
     if not len(log):
         return ()
     found = [
-        Mark(one.at, "promotion", f"{short_id(one.model_id)} serves: {one.reason}")
+        Mark(one.at, "promotion", f"model {short_id(one.model_id)} serves: {one.reason}")
         for one in promotions
         if log.at[0] <= one.at.timestamp() <= log.at[-1]
     ]

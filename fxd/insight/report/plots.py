@@ -4,25 +4,22 @@ names are in the titles that a pointer shows, and in the tables beside."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 
 from markupsafe import Markup
 
 from fxd.insight.heard import Heard
 from fxd.insight.plain import short_id
+from fxd.insight.report.axes import day, draw_marks, few_ticks, kilo, legend_above, time_axis, whole_numbers
 from fxd.insight.report.lineage import CostPoint
 from fxd.insight.report.material import Distribution
 from fxd.insight.report.picture import both_widths, picture
 from fxd.insight.report.sounds import Sound
-from fxd.insight.report.svg import ACCENT, DIFFERENCE, DRY, DSP, MUTED, TCN, clean
+from fxd.insight.report.svg import ACCENT, DIFFERENCE, DRY, DSP, TCN, clean
 from fxd.insight.report.trend import Mark, Trend
 from fxd.insight.report.verdict import GOOD_DB
 from fxd.insight.stats_table import figure as three_digits
 
-ROOM_FOR_NUMBER = 0.025
-"""Of the width of the axes."""
-MARK_COLOURS = {"promotion": TCN, "change": DIFFERENCE, "settings": DSP, "environment": MUTED}
 HEARD = {Heard.NO: "", Heard.YES: "trained on it", Heard.UNKNOWN: "not known whether it was trained on"}
 SOURCE_COLOURS = {"dry": DRY, "dsp": DSP, "tcn": TCN}
 
@@ -31,7 +28,7 @@ def error_plot(trend: Trend, marks: Sequence[Mark]) -> Markup:
     """The error of the imitation over time."""
 
     def draw(axes: Any, titles: dict[str, list[str]]) -> None:
-        draw_trend(axes, trend, TCN, titles, "dB")
+        draw_trend(axes, trend, TCN, titles, "dB", tells_heard=True)
         axes.set_ylabel("ESR, dB (lower is closer)")
         draw_marks(axes, marks, "error", titles)
 
@@ -57,22 +54,17 @@ def speed_plot(trends: Sequence[Trend], marks: Sequence[Mark]) -> Markup:
     return both_widths("speed", label, draw)
 
 
-def few_ticks(axis: Any, low: float, high: float) -> None:
-    """On a logarithmic axis: also between the powers of ten, where there are few of them."""
-    from matplotlib.ticker import LogLocator, NullLocator
-
-    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if high / low < 100 else (1.0,), numticks=9))
-    axis.set_minor_locator(NullLocator())
-
-
-def draw_trend(axes: Any, trend: Trend, colour: str, titles: dict[str, list[str]], unit: str) -> None:
+def draw_trend(
+    axes: Any, trend: Trend, colour: str, titles: dict[str, list[str]], unit: str, tells_heard: bool = False
+) -> None:
+    """A point of a sound that the model was trained on is hollow where that matters, `tells_heard`."""
     from matplotlib.dates import date2num
 
     if trend.points:
         times = date2num([point.at for point in trend.points])
         values = [point.value for point in trend.points]
         gid = f"points-{trend.name}"
-        faces = [colour if point.heard == Heard.NO else "none" for point in trend.points]
+        faces = ["none" if tells_heard and point.heard != Heard.NO else colour for point in trend.points]
         axes.scatter(times, values, s=22, facecolors=faces, edgecolors=colour, linewidths=1.2, gid=gid)
         titles[gid] = [
             clean(
@@ -80,7 +72,7 @@ def draw_trend(axes: Any, trend: Trend, colour: str, titles: dict[str, list[str]
                     point.file,
                     f"{trend.name} {three_digits(point.value)} {unit}",
                     day(point.at),
-                    HEARD[point.heard],
+                    HEARD[point.heard] if tells_heard else "",
                 )
             )
             for point in trend.points
@@ -105,59 +97,6 @@ def draw_trend(axes: Any, trend: Trend, colour: str, titles: dict[str, list[str]
             for one in trend.bins
         ]
     time_axis(axes)
-
-
-def time_axis(axes: Any) -> None:
-    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
-
-    here = datetime.now().astimezone().tzinfo
-    # With one less there are spans, 60 to 72 hours among them, for which it knows no step, and warns.
-    locator = AutoDateLocator(tz=here, minticks=3, maxticks=7)
-    axes.xaxis.set_major_locator(locator)
-    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator, tz=here))
-
-
-def draw_marks(axes: Any, marks: Sequence[Mark], of: str, titles: dict[str, list[str]]) -> None:
-    """A line for each thing that happened to what is drawn, numbered as in the list below the pictures."""
-    from matplotlib.dates import date2num
-
-    shown = {number: mark for number, mark in enumerate(marks, 1) if mark.of in ("", of)}
-    if not shown:
-        return
-    times = date2num([mark.at for mark in shown.values()])
-    colours = [MARK_COLOURS[mark.kind] for mark in shown.values()]
-    for time, colour in zip(times, colours, strict=True):
-        axes.axvline(time, color=colour, linewidth=1, linestyle=(0, (3, 3)))
-    bottom = axes.get_xaxis_transform()
-    axes.scatter(
-        times,
-        [0] * len(times),
-        marker="^",
-        s=46,
-        color=colours,
-        transform=bottom,
-        clip_on=False,
-        zorder=4,
-        gid="marks",
-    )
-    titles["marks"] = [f"{number}: {mark.text}, {day(mark.at)}" for number, mark in shown.items()]
-    low, high = axes.get_xlim()
-    last = -float("inf")
-    for number, time in zip(shown, times, strict=True):
-        # Where numbers would cover each other, the first one stands for all; their titles tell them apart.
-        if time - last < ROOM_FOR_NUMBER * (high - low):
-            continue
-        last = time
-        axes.annotate(
-            str(number),
-            (time, 1),
-            xycoords=bottom,
-            xytext=(0, 2),
-            textcoords="offset points",
-            ha="center",
-            va="bottom",
-            fontsize=8,
-        )
 
 
 def distribution_plot(distribution: Distribution) -> Markup:
@@ -196,17 +135,6 @@ def distribution_plot(distribution: Distribution) -> Markup:
 
     label = f"Distribution of the ESR over {distribution.files} files; the table below has the numbers"
     return both_widths("distribution", label, draw)
-
-
-def legend_above(axes: Any) -> None:
-    """Where no mark can be."""
-    axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, fontsize=9, borderaxespad=0.2)
-
-
-def whole_numbers(axes: Any) -> None:
-    from matplotlib.ticker import MaxNLocator
-
-    axes.yaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
 
 
 def cost_plot(points: Sequence[CostPoint]) -> Markup:
@@ -253,15 +181,6 @@ def cost_plot(points: Sequence[CostPoint]) -> Markup:
 
     label = f"Error against cost of {len(points)} models; the table of models has the numbers"
     return both_widths("cost", label, draw, 3.1)
-
-
-def kilo(value: float, _position: int | None = None) -> str:
-    """A label of an axis, short enough for a picture on a phone.
-
-    >>> kilo(500), kilo(2000), kilo(20000)
-    ('500', '2k', '20k')
-    """
-    return f"{value / 1000:g}k" if value >= 1000 else f"{value:g}"
 
 
 def told(point: CostPoint) -> str:
@@ -313,7 +232,3 @@ def spectrum_plot(sound: Sound, name: str) -> Markup:
         del titles
 
     return both_widths(name, "Spectra of the DSP's sound and of the difference", draw, 2.3)
-
-
-def day(moment: datetime) -> str:
-    return f"{moment.astimezone():%Y-%m-%d %H:%M}"

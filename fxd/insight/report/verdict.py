@@ -80,7 +80,7 @@ def good_enough(log: Logbook, material: Material) -> Sentence:
     )
     text = (
         f"{answer}: the error of the imitation is {db(summary.median)} in the median of {which}"
-        f"{interval(summary)}; below {db(GOOD_DB)}, a ten-thousandth of the energy, counts as good."
+        f"{interval(summary)}; below {GOOD_DB:.0f} dB, a ten-thousandth of the energy, counts as good."
     )
     return Sentence(question, text, "fair" if known_only and tone == "good" else tone)
 
@@ -103,14 +103,14 @@ def fails_on(
         return Sentence(question, f"Nothing was compared yet{unprocessed}.", "unknown")
     beyond = int((log.esr_db[material.rows] > GOOD_DB).sum())
     first = worst[0]
-    named = f"{first.file} with {db(first.esr_db)}"
+    named = f"“{first.file}” with {db(first.esr_db)}"
     if not beyond:
         text = f"On none of {counted(len(material), 'file')}: the worst is {named}"
         return Sentence(question, f"{text}{material_told}{unprocessed}.", "good")
     share = beyond / len(material)
     text = (
         f"{counted(beyond, 'file')} of {len(material):,} ({percent(share)}) "
-        f"{'is' if beyond == 1 else 'are'} worse than {db(GOOD_DB)}, and the worst is {named}"
+        f"{'is' if beyond == 1 else 'are'} worse than {GOOD_DB:.0f} dB, and the worst is {named}"
     )
     return Sentence(question, f"{text}{material_told}{unprocessed}.", "poor" if share > 0.5 else "fair")
 

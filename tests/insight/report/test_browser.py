@@ -237,7 +237,9 @@ def test_paper_gets_what_paper_can_show(open_page: OpenPage, page_file: Path) ->
     page = open_page(page_file, viewport=PHONE, color_scheme="dark").page
     page.emulate_media(media="print", color_scheme="dark")
     expect(page.locator("#trends svg.wide").first).to_be_visible()
-    expect(page.locator("#abx")).to_be_hidden()
+    for screen_only in (page.locator("#abx"), page.locator("#sounds .heard-only")):
+        expect(screen_only).to_be_hidden()
+    expect(page.locator(".paper-only").first).to_have_text("dry DSP TCN")
     expect(page.get_by_role("button", name="Play").first).to_be_hidden()
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     assert page.evaluate("getComputedStyle(document.body).color") == "rgb(0, 0, 0)"

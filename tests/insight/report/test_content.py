@@ -83,7 +83,7 @@ def test_one_run_is_shown_and_is_too_few_to_judge_by(place: Any, make: MakeRun) 
     report = told(place, make(0, -45.0, "only.wav"))
     assert len(report.error.points) == 1
     assert report.verdict[0].tone == "unknown"
-    assert "only.wav with -45.0 dB" in sentences(report)
+    assert "“only.wav” with -45.0 dB" in sentences(report)
     assert "1 run cannot tell yet" in sentences(report)
     assert "only.wav" in render(report)
 
@@ -177,13 +177,13 @@ def test_better_is_told_on_the_same_sounds_since_the_promotion(place: Any, make:
     after = [make(12 + n, -47.0 + n + rng.normal() / 9, f"{n}.wav", model=LATER) for n in range(12)]
     report = told(place, *before, *after)
     text = report.verdict[2].text
-    assert text.startswith("Since compact-cd34 serves (")
+    assert text.startswith("Since model compact-cd34 serves (")
     assert "the error is 2.0 dB lower" in text
     assert "on the same 12 sounds" in text
     promotion, change = report.marks
-    assert (promotion.kind, promotion.text) == ("promotion", "compact-cd34 serves: it was better")
+    assert (promotion.kind, promotion.text) == ("promotion", "model compact-cd34 serves: it was better")
     assert (change.kind, "tcn got 2.0 dB closer" in change.text) == ("change", True)
-    assert "compact-cd34 serves: it was better" in render(report)
+    assert "model compact-cd34 serves: it was better" in render(report)
 
 
 def test_of_several_models_the_last_is_compared_with_the_one_before_it(place: Any, make: MakeRun) -> None:
@@ -193,7 +193,7 @@ def test_of_several_models_the_last_is_compared_with_the_one_before_it(place: An
         place.store.promote(name, "it was better", NOON + timedelta(hours=12 * number - 0.5))
     runs = [make(n, -40.0 - 3 * (n // 12), f"{n % 12}.wav", model=names[n // 12]) for n in range(36)]
     text = told(place, *runs).verdict[2].text
-    assert text.startswith("Since compact-ef56 serves (")
+    assert text.startswith("Since model compact-ef56 serves (")
     assert "the error is 3.0 dB lower" in text
 
 
@@ -237,7 +237,7 @@ def test_a_change_of_speed_is_told_by_what_happened_then(place: Any, make: MakeR
     runs += [make(40 + n, -55.0, speed=45, environment=updated, model=LATER) for n in range(20)]
     report = told(place, *runs)
     text = report.verdict[2].text
-    assert text.startswith("Since compact-cd34 serves (")
+    assert text.startswith("Since model compact-cd34 serves (")
     assert "the error is 5.0 dB lower" in text
     assert "; since fxd 0.1.0 → 0.2.0 (" in text
     assert text.endswith("the network is slower (0.75 times as fast, 0.75 to 0.75).")

@@ -7,7 +7,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from fxd.insight.heard import Heard
-from fxd.insight.report.plots import error_plot, speed_plot, time_axis
+from fxd.insight.report.axes import time_axis
+from fxd.insight.report.plots import error_plot, speed_plot
 from fxd.insight.report.trend import Mark, Point, Trend
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -41,6 +42,12 @@ def test_pictures_share_no_ids_and_refer_to_their_own_only() -> None:
         assert set(re.findall(r"#([\w.-]+)", picture)) <= own, "no colour, and no id of another picture"
         assert "<style" not in picture, "it would be the style of the whole page"
         assert "var(--tcn)" in picture
+
+
+def test_what_a_model_was_trained_on_is_hollow_beside_the_error_only() -> None:
+    error, speed = str(error_plot(trend("tcn"), [])), str(speed_plot([trend("tcn")], []))
+    assert "trained on it" in error
+    assert "trained on it" not in speed, "a sound that was heard is no quicker"
 
 
 def test_what_happened_to_the_speed_is_not_drawn_beside_the_error() -> None:
