@@ -16,6 +16,7 @@ from pydantic_settings import (
 )
 
 from fxd.cores import usable_cores
+from fxd.places import lies_in
 
 CONFIG_NAME = "config.toml"
 VARIABLE_PREFIX = "FXD_"
@@ -201,8 +202,8 @@ def load_settings(home: Path) -> Settings:
     except ValidationError as error:
         raise ConfigError("\n".join(explain(detail, path) for detail in error.errors())) from error
     for name in ("outbox", "models", "db"):
-        folder, inbox = home / getattr(settings.paths, name), home / settings.paths.inbox
-        if folder == inbox or inbox in folder.parents:
+        folder = home / getattr(settings.paths, name)
+        if lies_in(folder, home / settings.paths.inbox):
             raise ConfigError(
                 f"{path}: [paths] {name} = {str(folder)!r} lies in the inbox, so fxd would process what it made "
                 "itself; choose another folder"

@@ -93,6 +93,17 @@ def test_results_may_not_go_into_the_inbox(tmp_path: Path, folder: str) -> None:
         load(tmp_path, f'[paths]\noutbox = "{folder}"\n')
 
 
+@pytest.mark.parametrize("outbox", ["real/out", "linked/out", "linked", "elsewhere/../linked/out"])
+def test_results_may_not_get_into_the_inbox_by_another_path(tmp_path: Path, outbox: str) -> None:
+    """Every result would be processed, and its results again, until the disk is full."""
+    for folder in ("real", "elsewhere"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "linked").symlink_to("real")
+    (tmp_path / "inbox").symlink_to("linked")
+    with pytest.raises(ConfigError, match=r"outbox.*lies in the inbox"):
+        load(tmp_path, f'[paths]\noutbox = "{outbox}"\n')
+
+
 def test_a_variable_that_should_be_a_list_is_told_how(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

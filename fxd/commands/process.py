@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import Progress, TaskID
 
-from fxd.config import Settings
+from fxd.config import ConfigError, Settings
 from fxd.environment import describe_environment
 from fxd.factory import install_factory_model
 from fxd.insight.stats import run_json
@@ -27,6 +27,7 @@ from fxd.pipeline.loose import loose_claims
 from fxd.pipeline.publish import ATTEMPTS, Publisher
 from fxd.pipeline.story import summary
 from fxd.pipeline.workers import CompilingNotice, Limits, Slot, wait_for_news
+from fxd.places import lies_in
 from fxd.store.records import Run
 from fxd.store.store import open_store
 from fxd.training.models import weights_path
@@ -35,10 +36,18 @@ TICK_SECONDS = 0.1
 
 
 def process(settings: Settings, files: Sequence[Path], output: Path | None, as_json: bool) -> int:
-    """Process `files` into `output` or the outbox, and record the runs; 1 where one of them failed."""
+    """Process `files` into `output` or the outbox, and record the runs; 1 where one of them failed.
+
+    Raises ConfigError where `output` lies in the inbox.
+    """
     warn_only()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # cleans up, as Ctrl-C does
     outbox = (output or settings.paths.outbox).absolute()
+    if lies_in(outbox, settings.paths.inbox):
+        raise ConfigError(
+            f"-o {display(outbox)} lies in the inbox, so that a daemon would process the results; "
+            "choose another folder"
+        )
     claims = loose_claims(settings, files, outbox)
     with ExitStack() as stack:
         store = stack.enter_context(open_store(settings.database_url))

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from fxd.config import InboxSettings, Settings, load_settings
+from fxd.commands.process import process
+from fxd.config import ConfigError, InboxSettings, Settings, load_settings
 from fxd.home import make_home
 from fxd.pipeline.loose import loose_claims
 
@@ -58,3 +59,11 @@ def test_what_holds_nothing_to_take_is_told(settings: Settings, tmp_path: Path, 
     (tmp_path / "empty").mkdir()
     with pytest.raises(OSError, match=f"{name} (is not there|holds no file)"):
         names(settings, tmp_path / name)
+
+
+def test_results_are_not_put_into_the_inbox_where_a_daemon_would_process_them(
+    settings: Settings, tmp_path: Path
+) -> None:
+    write(tmp_path, "a.wav")
+    with pytest.raises(ConfigError, match=r"-o .*results lies in the inbox.*another folder"):
+        process(settings, [tmp_path / "a.wav"], settings.paths.inbox / "results", as_json=False)
