@@ -66,9 +66,17 @@ def placeable(finished: Finished) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in NO_SUCH_NAME:
+        if error.errno in NO_SUCH_NAME or is_about_the_name(error):
             raise Unplaceable(finished, error) from error
         raise
+
+
+def is_about_the_name(error: OSError) -> bool:
+    """Whether nothing is missing that is said to be: so exFAT, mounted by FUSE, refuses a colon in a name."""
+    if not isinstance(error, FileNotFoundError) or error.filename is None:
+        return False
+    source, final = (error.filename, error.filename2) if error.filename2 else (None, error.filename)
+    return (source is None or os.path.lexists(source)) and Path(final).parent.is_dir()
 
 
 def check_outputs(finished: Finished) -> None:

@@ -26,6 +26,7 @@ from loguru import logger
 
 from fxd.config import InboxSettings
 from fxd.pipeline.files import display
+from fxd.places import has_another_spelling
 
 OWN_FOLDERS = ("done", "failed")
 TEMPORARY_NAMES = (".*", "*~", "*.part", "*.tmp", "*.crdownload", "*.filepart", "*.partial", "*.!ut", "~$*")
@@ -112,7 +113,7 @@ class Inbox:
     def why_ignored(self, path: Path) -> str | None:
         """Why a file below the inbox is not taken, as a sentence's end; None where it is."""
         relative = path.relative_to(self.root)
-        if relative.parts[0] in self.own_folders:
+        if self.is_own(relative.parts[0]):
             return f"it lies in {relative.parts[0]}/, where originals are kept"
         if any(part.startswith(".") for part in relative.parts[:-1]):
             return "it lies in a hidden folder"
@@ -157,8 +158,16 @@ class Inbox:
             return []
 
     def may_enter(self, folder: Path, name: str) -> bool:
-        own = folder == self.root and name in self.own_folders
+        own = folder == self.root and self.is_own(name)
         return self.settings.recursive and not own and not name.startswith(".")
+
+    def is_own(self, name: str) -> bool:
+        """Whether `name`, right below the inbox, is one of fxd's own folders.
+
+        On a disk that ignores case, `Done` is: what is archived would else be found there, and processed again.
+        """
+        own = name.casefold()
+        return name in self.own_folders or (own in self.own_folders and has_another_spelling(self.root / own))
 
     def notice(self, path: Path, hold_seconds: float = 0.0) -> None:
         """Watch `path` from now on, if it may be taken; for `hold_seconds` at least, unless it changes."""

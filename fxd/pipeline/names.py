@@ -17,6 +17,7 @@ from uuid import uuid4
 
 from fxd.pipeline.files import fitted, numbered, split_name, usable_folder, write_text
 from fxd.pipeline.inbox import signature
+from fxd.places import has_another_spelling
 
 Names = dict[str, PurePath]
 """Where the outputs of one run go below the outbox, by engine."""
@@ -147,10 +148,14 @@ class OutputNames:
     def is_of(self, run_id: str, name: PurePath) -> bool:
         """Whether this run put there what has the name now."""
         found = signature(self.outbox / name)
-        return found is not None and any(
+        is_known = found is not None and any(
             own == name and choice.marks[engine] == found[:2]
             for choice in self.manifests.choices_of(run_id)
             for engine, own in choice.names.items()
+        )
+        # Disks that ignore case often keep times to two seconds, too: a mark may fit another run's file.
+        return is_known and not any(
+            has_another_spelling(self.outbox / part) for part in (name, *name.parents) if part.name
         )
 
     def take_back(self, run_id: str) -> None:

@@ -86,6 +86,23 @@ def test_own_folders_are_left_alone_but_only_at_the_top(tmp_path: Path) -> None:
     assert names(inbox) == {"mine/done/riff.wav"}
 
 
+def test_on_a_disk_that_ignores_case_own_folders_are_left_alone_however_they_are_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else each original would be found in `Done`, processed and archived there once more, for ever."""
+    for folder in ("Done", "Failed/x", "Done too"):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / "riff.wav").write_bytes(b"x")
+    inbox = make_inbox(tmp_path)
+    inbox.scan()
+    assert names(inbox) == {"Done/riff.wav", "Failed/x/riff.wav", "Done too/riff.wav"}
+    monkeypatch.setattr(os.path, "lexists", lambda path: path.with_name(path.name.title()).is_dir())
+    inbox = make_inbox(tmp_path)
+    inbox.scan()
+    inbox.notice(tmp_path / "Done" / "riff.wav")  # as an event might tell
+    assert names(inbox) == {"Done too/riff.wav"}
+
+
 def test_patterns_and_recursion_are_obeyed(tmp_path: Path) -> None:
     (tmp_path / "sub").mkdir()
     for name in ("a.wav", "b.txt", "sub/c.wav"):

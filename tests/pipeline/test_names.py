@@ -1,5 +1,7 @@
 """Names in the outbox: nobody loses one, whoever else is at work there."""
 
+import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path, PurePath
 from typing import Any
@@ -11,8 +13,9 @@ from finishing import finish, level_of, make_publisher, show_but_not_record, tak
 from fxd.config import load_settings
 from fxd.home import make_home
 from fxd.pipeline import files
+from fxd.pipeline import names as names_module
 from fxd.pipeline.claims import Claims
-from fxd.pipeline.finished import Unplaceable
+from fxd.pipeline.finished import Unfinished, Unplaceable
 from fxd.pipeline.names import Manifests
 from fxd.pipeline.publish import Publisher
 from fxd.store.store import open_store
@@ -145,6 +148,44 @@ def test_a_path_that_is_too_long_for_the_outbox_holds_up_no_other(root: Path, le
             publisher.release([bad, good])
         publisher.release([good])
     assert {"riff.dsp.wav", "riff.tcn.wav"} <= {path.name for path in (root / "outbox").iterdir()}
+
+
+def test_a_name_that_the_disk_has_not_holds_up_no_other(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """exFAT, mounted by FUSE, says of a colon in a name that there is no such file."""
+    link = os.link
+
+    def without_colons(source: Path, final: Path, **options: bool) -> None:
+        if ":" in final.name:
+            raise FileNotFoundError(2, "No such file or directory", str(source), None, str(final))
+        link(source, final, **options)
+
+    monkeypatch.setattr(files.os, "link", without_colons)
+    with open_store(load_settings(root).database_url) as store:
+        publisher = make_publisher(root, store)
+        finished = finish(publisher, take(Claims(root / "inbox"), root / "inbox" / "riff.wav"))
+        finished.claim.relative = PurePath("3:10.wav")
+        with pytest.raises(Unplaceable, match="give it a plainer one"):
+            publisher.release([finished])
+        shutil.rmtree(finished.attempt)
+        with pytest.raises(Unfinished):  # now it is missing indeed
+            publisher.release([finished])
+
+
+def test_on_a_disk_that_ignores_case_nobodys_output_is_replaced_however_alike(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such a disk often keeps times to two seconds, so that sounds of one length have the same mark."""
+    with open_store(load_settings(root).database_url) as store:
+        publisher = make_publisher(root, store)
+        claim = take(Claims(root / "inbox"), root / "inbox" / "riff.wav")
+        show_but_not_record(publisher, finish(publisher, claim), monkeypatch)
+        names = publisher.names
+        assert names.is_of(claim.id, PurePath("riff.dsp.wav"))
+        # The disk found another run's file by that name.
+        monkeypatch.setattr(names_module, "has_another_spelling", lambda path: path.name == "riff.dsp.wav")
+        assert names.is_taken(claim.id, PurePath("riff.dsp.wav"), "another", {})
+        names.take_back(claim.id)
+    assert (root / "outbox" / "riff.dsp.wav").exists()
 
 
 def test_names_that_a_daemon_on_the_same_outbox_forgets_meanwhile_are_no_trouble(tmp_path: Path) -> None:
