@@ -4,6 +4,7 @@ import os
 import queue
 import threading
 import time
+import warnings
 from pathlib import Path
 
 from loguru import logger
@@ -78,6 +79,8 @@ class Watch:
     def start(self) -> None:
         """Watch the folder that is there now. Raises OSError where it cannot be watched."""
         self.inode = self.root.stat().st_ino
+        # It warns, at length, of a new folder that it finds twice, which takes nothing away.
+        warnings.filterwarnings("ignore", "Callback with id", RuntimeWarning, module="watchdog")
         observer = Observer()
         observer.schedule(self.hints, str(self.root), recursive=self.recursive, event_filter=EVENTS)
         observer.start()
