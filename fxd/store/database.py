@@ -19,6 +19,8 @@ POSTGRESQL_DRIVERS = ("postgres", "postgresql", "postgresql+psycopg")
 URL_FORMS = "sqlite:////folder/file.sqlite3 or postgresql+psycopg://user:password@host/name"
 CONNECT_SECONDS = 10
 WRITES = "fxd_writes"
+DATASET = "dataset"
+"""Folder beside the database of a home, see `fxd.training.dataset`."""
 
 
 class Database:
@@ -88,7 +90,21 @@ def parse(url: str) -> URL:
     return address
 
 
+def refuse_to_forget(path: Path) -> None:
+    """Raise StoreError where a database is gone, and the training set beside it is not.
+
+    An empty one in its place would look like a home without a past, also to the daemon at work there.
+    """
+    dataset = path.parent / DATASET
+    if not path.exists() and dataset.is_dir() and any(entry.is_dir() for entry in dataset.iterdir()):
+        raise StoreError(
+            f"{path}: the database is gone, but {dataset} holds sounds that it knew; put it or a backup back, or "
+            f"move {dataset} away to begin anew"
+        )
+
+
 def sqlite_engine(path: Path) -> Engine:
+    refuse_to_forget(path)
     try:
         sqlite.create_file(path)
     except OSError as error:

@@ -180,6 +180,18 @@ def test_nothing_is_written_into_a_file_that_was_taken_away(
     assert store.runs(2) == [second, first]
 
 
+def test_no_empty_database_is_put_where_one_is_gone_from_its_training_set(url: str, path: Path) -> None:
+    """A daemon that waited for the old one would go on with it, and find no model."""
+    open_store(url).close()
+    (path.parent / "dataset" / "ab").mkdir(parents=True)
+    path.unlink()
+    with pytest.raises(StoreError, match=r"fxd\.sqlite3: the database is gone.*dataset holds.*a backup back"):
+        open_store(url)
+    assert not path.exists()
+    (path.parent / "dataset" / "ab").rmdir()  # a home without a past
+    open_store(url).close()
+
+
 def test_questions_about_runs_do_not_read_all_of_them(store: Store, make_run: MakeRun) -> None:
     plans = []
 
