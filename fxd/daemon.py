@@ -4,6 +4,7 @@ import os
 import signal
 import socket
 import time
+from collections import deque
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
@@ -42,6 +43,7 @@ QUEUE_SHOWN = 20
 MODEL_SECONDS = 0.5
 """A model that was promoted serves the files that workers are given this much later."""
 SHUTDOWN_SECONDS = 8.0
+REASONS_KEPT = 8
 RETRY_SECONDS = (2.0, 5.0, 15.0, 30.0)
 
 ATTEMPTS_ONCE = 3
@@ -76,6 +78,8 @@ class Daemon:
         self.model = ""
         self.model_known_until = 0.0
         self.paused_because = ""
+        self.told: deque[str] = deque(maxlen=REASONS_KEPT)
+        """Why it was paused since it last went on: with its disk gone, reasons alternate ten times a second."""
         self.pauses = self.settled_before = 0
         self.resume_at = self.next_status = 0.0
         self.only_waits_since = time.monotonic()
@@ -171,7 +175,10 @@ class Daemon:
     def model_id(self) -> str:
         champion = self.store.champion()
         if champion is None:
-            raise RuntimeError("no model serves: choose one of `fxd models` with `fxd models promote ID`")
+            # Where there was one, another database is in the place of the home's, which may come back.
+            raise StoreUnavailable(
+                f"{self.store.name}: no model serves; choose one of `fxd models` with `fxd models promote ID`"
+            )
         return champion.id
 
     def main_loop(self) -> None:
@@ -221,7 +228,8 @@ class Daemon:
 
     def pause(self, reason: str) -> None:
         delay = RETRY_SECONDS[min(self.pauses, len(RETRY_SECONDS) - 1)]
-        if reason != self.paused_because:
+        if reason not in self.told:
+            self.told.append(reason)
             logger.error("paused, nothing is lost: {}; it goes on by itself when that is mended", reason)
             self.next_status = 0.0  # who reads that line and asks `fxd status` is not told of a moment ago
         self.paused_because = reason
@@ -237,6 +245,7 @@ class Daemon:
         ):
             logger.info("going on")
             self.paused_because = ""
+            self.told.clear()
             self.pauses = 0
 
     def tell(self, state: str) -> None:
