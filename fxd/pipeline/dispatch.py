@@ -153,7 +153,8 @@ class Dispatcher:
             if isinstance(work.ending, Done) and (is_on_its_way_out(work) or not work.claim.changed()):
                 whole.append(work)
                 continue
-            if isinstance(work.ending, Trouble):
+            was_removed = work.claim.is_gone() and work.claim.folder.is_dir()
+            if isinstance(work.ending, Trouble) and not was_removed:
                 troubles.append(work.ending.reason)
             self.clear(work)
             self.judge(work)

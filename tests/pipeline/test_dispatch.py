@@ -236,6 +236,20 @@ def test_a_death_counts_once_however_often_the_disk_refuses_to_note_it(
     assert not (root / "inbox" / "failed").exists() or not list((root / "inbox" / "failed").iterdir())
 
 
+def test_a_file_that_somebody_removes_from_its_claim_holds_up_no_other(
+    dispatcher: Dispatcher, hands: list[Hand], drop: Callable[..., None]
+) -> None:
+    drop("a.wav")
+    dispatcher.assign()
+    ((_, work),) = dispatcher.crew.under_way()
+    work.claim.source.unlink()
+    hands[0].endings.append(Trouble("no such file"))
+    dispatcher.listen()
+    dispatcher.settle()  # raises no trouble
+    (run,) = dispatcher.publisher.store.runs(2)
+    assert run.reason == "it was removed from the inbox while it was processed"
+
+
 def test_a_cut_off_file_is_waited_for_also_where_giving_it_back_failed_once(
     dispatcher: Dispatcher,
     hands: list[Hand],
