@@ -11,6 +11,7 @@ from fxd.insight.hints import counted
 from fxd.insight.plain import plain, stored
 from fxd.insight.sentences import sentence, told
 from fxd.insight.stats import NO_RUNS
+from fxd.local_time import minute
 from fxd.store.records import Change
 from fxd.store.store import open_store
 
@@ -141,6 +142,6 @@ def described(change: Change) -> Any:
 def outlier_line(outlier: "Outlier") -> str:
     """A single run that stands out, in one line."""
     return (
-        f"Single outlier, no change: {plain(outlier.file)} of {outlier.at.astimezone():%Y-%m-%d %H:%M}, "
+        f"Single outlier, no change: {plain(outlier.file)} of {minute(outlier.at)}, "
         f"{plain(outlier.series)} {outlier.value:.3g} where {outlier.usual:.3g} is usual."
     )

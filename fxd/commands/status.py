@@ -10,6 +10,7 @@ from fxd.config import Settings, settings_mark
 from fxd.insight.hints import model_hint, review_hint
 from fxd.insight.sentences import is_of_sounds, is_worse, sentence
 from fxd.instance import Instance, Status, done_line
+from fxd.local_time import minute
 from fxd.privacy import open_to_others
 from fxd.store.store import Store, open_store
 from fxd.training.lock import Holder, who_trains
@@ -115,4 +116,4 @@ def print_facts(settings: Settings, facts: dict[str, Any], running: Status | Non
 
 def clock(moment: str) -> str:
     """An ISO time on the local clock; "" stays ""."""
-    return f"{datetime.fromisoformat(moment).astimezone():%Y-%m-%d %H:%M}" if moment else ""
+    return minute(datetime.fromisoformat(moment)) if moment else ""

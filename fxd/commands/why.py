@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from fxd.config import Settings
+from fxd.local_time import local
 from fxd.pipeline.claims import CLAIMED, read_claim
 from fxd.pipeline.files import display
 from fxd.pipeline.inbox import Inbox
@@ -129,6 +130,6 @@ def print_steps(console: Any, steps: list[dict[str, Any]]) -> None:
 
     table = Table.grid(padding=(0, 2))
     for step in steps:
-        moment = step["at"].astimezone().strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
+        moment = local(step["at"]).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
         table.add_row(Text("  " + moment, style="dim"), Text(step["name"]), Text(step["detail"]))
     console.print(table)

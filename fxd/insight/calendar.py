@@ -6,6 +6,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from fxd.local_time import local, utc
+
 Period = Literal["day", "week"]
 QUARTER = 900
 """Seconds. Every time zone is some quarters of an hour away from UTC, so a day begins with one of them."""
@@ -18,18 +20,15 @@ def period_of(moment: datetime, period: Period) -> str:
     ('2026-W53', '2027-01-01')
     """
     if period == "day":
-        return f"{moment:%Y-%m-%d}"
+        return moment.date().isoformat()
     year, week, _ = moment.isocalendar()
-    return f"{year}-W{week:02}"
+    return f"{year:04}-W{week:02}"
 
 
 def periods(seconds: NDArray[np.float64], period: Period) -> tuple[NDArray[Any], list[str]]:
     """Of each time, in seconds since 1970 UTC, the place of its day or week in the list."""
     quarters, place = np.unique((seconds // QUARTER).astype(np.int64), return_inverse=True)
-    names = [
-        period_of(datetime.fromtimestamp(quarter * QUARTER).astimezone(), period)
-        for quarter in quarters.tolist()
-    ]
+    names = [period_of(local(utc(quarter * QUARTER)), period) for quarter in quarters.tolist()]
     found = {name: code for code, name in enumerate(dict.fromkeys(names))}
     codes = np.array([found[name] for name in names], np.int64)
     return codes[place], list(found)

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from fxd.insight.energy import SEGMENT
 from fxd.insight.sentences import MODEL, ROLLBACK, SATURATOR, SOUNDS
 from fxd.insight.series import NEW, Rows, Series
+from fxd.local_time import utc
 from fxd.store.measurements import Measurements
 from fxd.store.records import Event, Promotion
 from fxd.training.succession import ROLLED_BACK
@@ -90,4 +91,4 @@ def way_of(promotions: Sequence[Promotion], model_id: str, at: datetime) -> str:
 
 def moment_of(measured: Measurements, row: int) -> datetime:
     """When this run finished."""
-    return datetime.fromtimestamp(measured.finished_at[row], UTC)
+    return utc(measured.finished_at[row])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, cast
 
 import numpy as np
@@ -17,6 +17,7 @@ from fxd.insight.machines import labels, machine_codes
 from fxd.insight.question import By
 from fxd.insight.sparkline import course_of
 from fxd.insight.stats import Series, Summary, figure_json, iso, summarise
+from fxd.local_time import utc
 from fxd.store.measurements import Measurements, Texts
 
 NO_MODEL = "no model"
@@ -71,8 +72,8 @@ class Grouping:
             figures[series], courses[series] = summarise(own), course_of(own)
         return Group(
             self.names[code],
-            datetime.fromtimestamp(at[rows[0]], UTC),
-            datetime.fromtimestamp(at[rows[-1]], UTC),
+            utc(at[rows[0]]),
+            utc(at[rows[-1]]),
             len(rows),
             int(self.counted.cold[rows].sum()),
             int((self.counted.heard[rows] == Heard.YES).sum()),

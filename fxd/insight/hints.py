@@ -6,6 +6,7 @@ from datetime import datetime
 from fxd.config import Settings
 from fxd.engines.settings_hash import settings_hash
 from fxd.insight.stats import NO_RUNS
+from fxd.local_time import minute
 from fxd.store.records import EngineName, Model, Run
 from fxd.store.store import Store
 
@@ -48,7 +49,7 @@ def nothing_to_tell(store: Store, since: datetime | None) -> str:
     if since is None:
         failed = store.count_runs("failed")
         return f"None of the runs was done: {failed:,} failed; `fxd stats` tells why."
-    began, last = (f"{at.astimezone():%Y-%m-%d %H:%M}" for at in (since, newest.finished_at))
+    began, last = (minute(at) for at in (since, newest.finished_at))
     return f"No runs are done since {began}; the newest of all is of {last}."
 
 

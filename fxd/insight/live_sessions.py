@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from fxd.insight.plain import short_id
+from fxd.local_time import minute
 from fxd.store.records import LiveSession
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def live_table(sessions: Sequence[LiveSession]) -> Table:
     for one in sessions:
         loads = (f"{100 * share:.1f} %" for share in (one.load_median, one.load_p99, one.load_worst))
         table.add_row(
-            f"{one.started_at.astimezone():%Y-%m-%d %H:%M}",
+            minute(one.started_at),
             f"{int(one.seconds) // 60}:{int(one.seconds) % 60:02d}",
             one.engines,
             Text(short_id(one.model_id) if one.model_id else ""),

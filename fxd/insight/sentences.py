@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 
 from fxd.insight.plain import plain, short_id
+from fxd.local_time import minute
 from fxd.store.records import Change, Event
 
 MODEL, ROLLBACK, SATURATOR, SOUNDS = "model", "rollback", "saturator", "sounds"
@@ -33,7 +34,7 @@ def sentence(change: Change) -> str:
     )
     text = (
         f"{engine} {verdict(measure, change.before, change.after)} on {where} "
-        f"from {change.at.astimezone():%Y-%m-%d %H:%M} "
+        f"from {minute(change.at)} "
         f"({before} to {after} {UNITS[measure]}, 95 % interval {low} to {high}); {coincidence(change)}"
     )
     return plain(text)

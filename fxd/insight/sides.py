@@ -9,6 +9,7 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from fxd.insight.plain import plain, short_id, stored
+from fxd.local_time import midnight
 from fxd.store.errors import StoreError
 from fxd.store.records import Environment, Model
 from fxd.store.store import Store
@@ -96,7 +97,7 @@ def candidates(store: Store, environments: list[Environment], text: str) -> dict
         found["host"] = lambda: Side("host", text, plain(text))
     if "week" in kinds and (monday := monday_of(text)) is not None:
         year, week, _ = monday.isocalendar()
-        name = f"{year}-W{week:02}"
+        name = f"{year:04}-W{week:02}"
         found["week"] = lambda: Side("week", name, name)
     return found
 
@@ -122,7 +123,7 @@ def monday_of(text: str) -> date | None:
 def begin_of(sides: tuple[Side, Side]) -> datetime | None:
     """From when on runs can belong to one of the two; None where that may be any time."""
     mondays = [monday for side in sides if side.kind == "week" and (monday := monday_of(side.name))]
-    return datetime.combine(min(mondays), datetime.min.time()).astimezone() if mondays else None
+    return midnight(min(mondays)) if mondays else None
 
 
 def rows_of(side: Side, measured: Measurements) -> NDArray[np.bool_]:

@@ -28,6 +28,7 @@ from fxd.insight.stats import (
     values_of,
     warmed,
 )
+from fxd.local_time import minute
 from fxd.store.measurements import Measurements
 from fxd.store.records import EngineName, Run
 
@@ -190,7 +191,7 @@ def run_cells(run: Run) -> list[RenderableType]:
     dsp, tcn = results.get("dsp", {}), results.get("tcn", {})
     model = short_id(plain(tcn["version"])) if tcn else NOTHING
     return [
-        run.finished_at.astimezone().strftime("%Y-%m-%d %H:%M"),
+        minute(run.finished_at),
         Shortened(plain(run.file)),
         length(run.seconds) if run.frames else NOTHING,
         figure(dsp.get("x_realtime")),

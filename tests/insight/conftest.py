@@ -82,16 +82,27 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
+def local_clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
+    """Sets the time zone of this test."""
+
+    def set_zone(zone: str) -> None:
+        monkeypatch.setenv("TZ", zone)
+        time.tzset()
+
+    yield set_zone
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.fixture
 def log(
     template: Path,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
-) -> Iterator[Log]:
+    local_clock: Callable[[str], None],
+) -> Log:
     """An empty log, asked on 80 columns in a time zone far from UTC."""
-    monkeypatch.setenv("TZ", "America/New_York")
+    local_clock("America/New_York")
     monkeypatch.setenv("COLUMNS", "80")
-    time.tzset()
-    yield Log(shutil.copytree(template, tmp_path / "home"), capsys)
-    monkeypatch.undo()
-    time.tzset()
+    return Log(shutil.copytree(template, tmp_path / "home"), capsys)

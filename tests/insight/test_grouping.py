@@ -3,6 +3,8 @@
 import csv
 import io
 import json
+from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import jsonschema
@@ -249,3 +251,18 @@ def test_medians_of_groups_are_those_of_each_alone() -> None:
     assert medians(codes, values, 13).tolist() == pytest.approx(
         [np.median(one) if len(one) else np.nan for one in own], nan_ok=True
     )
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Etc/GMT+12", "Etc/GMT-14"])
+def test_a_run_that_a_wrong_clock_stamped_is_told_whatever_its_year(
+    log: Log, zone: str, local_clock: Callable[[str], None]
+) -> None:
+    local_clock(zone)
+    for at in (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)):
+        log.add(f"at {at.year}", received_at=at, finished_at=at)
+    assert {name[:4] for name in groups(log, "day")} == {"0001", "9999"}
+    assert groups(log, "week").keys() == {"0001-W01", "9999-W52"}
+    listed = log.ask()
+    assert "0001-01-01" in listed
+    assert "9999-12-31" in listed
+    assert "A: week 0001-W01" in log.ask("--compare", "0001-W01", "9999-W52")

@@ -19,6 +19,7 @@ from fxd.insight.sentences import sentence
 from fxd.insight.stats import result_json
 from fxd.insight.stats_table import NOTHING, figure, length
 from fxd.instance import done_line
+from fxd.local_time import local, minute
 from fxd.pipeline.files import display
 from fxd.store.records import Run
 from fxd.training.progress import ending, told
@@ -101,7 +102,7 @@ def make_templates() -> Environment:
         "length_of": length,
         "db": decibels,
         "when": when,
-        "clock": lambda moment: f"{moment.astimezone():%H:%M:%S}",
+        "clock": lambda moment: f"{local(moment):%H:%M:%S}",
         "hours": hours,
     }
     made.globals |= {
@@ -142,8 +143,8 @@ def when(moment: datetime | str) -> str:
     """
     if isinstance(moment, str):
         return when(datetime.fromisoformat(moment)) if moment else ""
-    local = moment.astimezone()
-    return f"{local:%H:%M}" if local.date() == datetime.now().date() else f"{local:%Y-%m-%d %H:%M}"
+    here = local(moment)
+    return f"{here:%H:%M}" if here.date() == datetime.now().date() else minute(moment)
 
 
 def hours(seconds: float) -> str:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Any
 
 from fxd.insight.report.svg import DIFFERENCE, DSP, MUTED, TCN
 from fxd.insight.report.trend import Mark
+from fxd.local_time import minute
 
+FIRST_DAY, LAST_DAY = datetime(1, 1, 5, tzinfo=UTC), datetime(9999, 12, 27, tzinfo=UTC)
 ROOM_FOR_NUMBER = 0.025
 """Of the width of the axes."""
 MARK_COLOURS = {"promotion": TCN, "change": DIFFERENCE, "settings": DSP, "environment": MUTED}
@@ -24,9 +26,15 @@ def few_ticks(axis: Any, low: float, high: float) -> None:
 
 
 def time_axis(axes: Any) -> None:
-    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
 
-    here = datetime.now().astimezone().tzinfo
+    here: tzinfo | None = datetime.now().astimezone().tzinfo
+    # A wrong clock can have stamped a run with the year 1 or 9999: ticks and margins beside it have no date.
+    low, high = axes.get_xlim()
+    first, last = date2num(FIRST_DAY), date2num(LAST_DAY)
+    if low <= first or high >= last:
+        axes.set_xlim(max(low, first), min(high, last))
+        here = UTC
     # With one less there are spans, 60 to 72 hours among them, for which it knows no step, and warns.
     locator = AutoDateLocator(tz=here, minticks=3, maxticks=7)
     axes.xaxis.set_major_locator(locator)
@@ -65,7 +73,7 @@ def draw_marks(axes: Any, marks: Sequence[Mark], of: str, titles: dict[str, list
         zorder=4,
         gid="marks",
     )
-    titles["marks"] = [f"{number}: {mark.text}, {day(mark.at)}" for number, mark in shown.items()]
+    titles["marks"] = [f"{number}: {mark.text}, {minute(mark.at)}" for number, mark in shown.items()]
     low, high = axes.get_xlim()
     for time, text in numbered(list(shown), times, ROOM_FOR_NUMBER * (high - low)):
         axes.annotate(
@@ -121,7 +129,3 @@ def kilo(value: float, _position: int | None = None) -> str:
     ('500', '2k', '20k')
     """
     return f"{value / 1000:g}k" if value >= 1000 else f"{value:g}"
-
-
-def day(moment: datetime) -> str:
-    return f"{moment.astimezone():%Y-%m-%d %H:%M}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cached_property
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fxd.insight.heard import Heard, heard_rows
+from fxd.local_time import utc
 from fxd.store.measurements import Measurements
 from fxd.store.records import EngineName, Environment
 from fxd.store.store import Store
@@ -115,7 +116,7 @@ class Logbook:
 
 def moment(seconds: float) -> datetime:
     """Seconds since 1970 as the store has them: in whole microseconds."""
-    return datetime.fromtimestamp(round(seconds * 1e6) / 1e6, UTC)
+    return utc(round(seconds * 1e6) / 1e6)
 
 
 def read_logbook(store: Store, since: datetime | None) -> Logbook:

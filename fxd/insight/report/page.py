@@ -21,6 +21,7 @@ from fxd.insight.report import plots
 from fxd.insight.report.content import Report
 from fxd.insight.report.verdict import GOOD_DB
 from fxd.insight.stats_table import NOTHING, figure, length
+from fxd.local_time import day, day_in_words, minute
 
 PACKAGE = "fxd.insight.report"
 SCRIPTS = ("player.js", "abx.js")
@@ -74,10 +75,10 @@ def templates() -> Environment:
         "plain": plain,
         "figure": lambda value: figure(finite(value)),
         "db": lambda value: NOTHING if finite(value) is None else f"{value:.1f}",
-        "time": lambda moment: f"{moment.astimezone():%Y-%m-%d %H:%M}",
-        "date": lambda moment: f"{moment.astimezone():%Y-%m-%d}",
+        "time": minute,
+        "date": day,
         "prose": lambda text: UNBROKEN.sub("\u00a0", plain(text)),
-        "day": lambda moment: f"{moment.astimezone():%-d %B %Y}",
+        "day": day_in_words,
         "duration": length,
         "short_id": short_id,
         "base64": lambda data: base64.b64encode(data).decode(),

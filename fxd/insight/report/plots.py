@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from fxd.insight.heard import Heard
 from fxd.insight.plain import short_id
-from fxd.insight.report.axes import day, draw_marks, few_ticks, kilo, legend_above, time_axis, whole_numbers
+from fxd.insight.report.axes import draw_marks, few_ticks, kilo, legend_above, time_axis, whole_numbers
 from fxd.insight.report.lineage import CostPoint
 from fxd.insight.report.material import Distribution
 from fxd.insight.report.picture import both_widths, picture
@@ -19,6 +19,7 @@ from fxd.insight.report.svg import ACCENT, DIFFERENCE, DRY, DSP, TCN, clean
 from fxd.insight.report.trend import Mark, Trend
 from fxd.insight.report.verdict import GOOD_DB
 from fxd.insight.stats_table import figure as three_digits
+from fxd.local_time import minute
 
 HEARD = {Heard.NO: "", Heard.YES: "trained on it", Heard.UNKNOWN: "not known whether it was trained on"}
 SOURCE_COLOURS = {"dry": DRY, "dsp": DSP, "tcn": TCN}
@@ -71,7 +72,7 @@ def draw_trend(
                 (
                     point.file,
                     f"{trend.name} {three_digits(point.value)} {unit}",
-                    day(point.at),
+                    minute(point.at),
                     HEARD[point.heard] if tells_heard else "",
                 )
             )
@@ -91,7 +92,7 @@ def draw_trend(
                     f"{trend.name} {three_digits(one.median)} {unit}",
                     f"half of the runs {three_digits(one.low)} to {three_digits(one.high)}",
                     f"{one.n:,} runs",
-                    f"{day(one.start)} to {day(one.end)}",
+                    f"{minute(one.start)} to {minute(one.end)}",
                 )
             )
             for one in trend.bins

@@ -12,6 +12,7 @@ import numpy as np
 from fxd.insight.report.logbook import Logbook, Mask
 from fxd.insight.report.shift import Shift, paired, same_sounds, unpaired
 from fxd.insight.report.trend import Mark
+from fxd.local_time import day_in_words
 
 FEW = 5
 """Runs with which nothing is compared."""
@@ -43,7 +44,7 @@ def turns(log: Logbook, marks: Sequence[Mark]) -> list[Turn]:
     at = [int(np.searchsorted(log.at, mark.at.timestamp())) for mark in marks]
     edges = list(pairwise([0, *at, len(log)]))
     found = [
-        Turn(begin, row, end, f"since {mark.text.partition(': ')[0]} ({mark.at.astimezone():%-d %B %Y})")
+        Turn(begin, row, end, f"since {mark.text.partition(': ')[0]} ({day_in_words(mark.at)})")
         for mark, row, (begin, _), (_, end) in zip(marks, at, edges[:-1], edges[1:], strict=True)
         if row - begin >= FEW and end - row >= FEW
     ]
@@ -55,7 +56,7 @@ def middle(log: Logbook) -> Turn | None:
     half = len(log) // 2
     if half < FEW or log.at[0] == log.at[half]:
         return None
-    day = f"{log.time(half).astimezone():%-d %B %Y}"
+    day = day_in_words(log.time(half))
     return Turn(0, half, len(log), f"in the newer half of the runs (from {day} on)")
 
 

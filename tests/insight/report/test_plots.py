@@ -1,9 +1,11 @@
 """The pictures can be drawn whatever the numbers are, and live in one page without knowing of each other."""
 
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
+import pytest
 from matplotlib.figure import Figure
 
 from fxd.insight.heard import Heard
@@ -58,3 +60,12 @@ def test_what_happened_to_the_speed_is_not_drawn_beside_the_error() -> None:
     ]
     assert {title[0] for title in titles[0]} == {"1"}
     assert {title[0] for title in titles[1]} == {"1", "2"}, "numbered as in the list"
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Etc/GMT+12", "Etc/GMT-14"])
+def test_a_clock_at_the_ends_of_time_is_drawn(zone: str, local_clock: Callable[[str], None]) -> None:
+    local_clock(zone)
+    ends = (datetime.min.replace(tzinfo=UTC), NOON, datetime.max.replace(tzinfo=UTC))
+    points = tuple(Point(at, 10.0, "a.wav", Heard.NO) for at in ends)
+    picture = str(speed_plot([Trend("dsp", 3, points=points), Trend("tcn", 3, points=points)], []))
+    assert "9999-12-31" in picture
