@@ -5,7 +5,7 @@ FXD := $(BIN)/fxd --home .
 # Several threads of a linear algebra library in several processes on few cores only wait for each other.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help demo test survive crash fuzz big load live live-soak lint types check factory bench-table clean
+.PHONY: help demo test survive crash power remedies fuzz big load live live-soak lint types check factory bench-table clean
 
 help:
 	@echo "make demo         set up .venv, process the clips of tests/audio with both engines, print the statistics"
@@ -13,6 +13,7 @@ help:
 	@echo "make survive      run the slow tests of what fxd has to survive, some as root only (half an hour)"
 	@echo "make crash        interrupt fxd in every call that changes a disk (hours); goes on where it was"
 	@echo "make power        cut the power of a disk at every moment (half an hour); goes on where it was"
+	@echo "make remedies     take out what fxd survives by, piece by piece, and see that a test fails (five minutes)"
 	@echo "make fuzz         throw 20,000 damaged sound files at the workers (ten minutes); goes on where it was"
 	@echo "make big          a sound whose results are larger than a WAV can be (some minutes, 12 GB of disk)"
 	@echo "make check        linter, formatter and type checker"
@@ -59,6 +60,10 @@ crash: $(VENV)/ready
 power: $(VENV)/ready
 	tests/install-tools.sh
 	$(BIN)/python -m tests.crash.power --resume
+
+remedies: $(VENV)/ready
+	tests/install-tools.sh
+	$(BIN)/python -m tests.remedies
 
 fuzz: $(VENV)/ready
 	$(BIN)/python -m tests.fuzz --count 20000

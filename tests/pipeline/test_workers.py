@@ -1,11 +1,13 @@
 """A worker may die; its slot goes on, and only its own file is touched."""
 
 import os
+import pickle
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,12 +15,12 @@ import numpy as np
 import psutil
 import pytest
 import soundfile
+from homes import DEADLINE_SECONDS
 
 from fxd.config import SaturatorSettings
 from fxd.pipeline.job import Death, Done, Ending, Fault, Job
 from fxd.pipeline.workers import CompilingNotice, Limits, Slot, wait_for_news
 
-DEADLINE_SECONDS = 120.0
 GENEROUS = Limits(timeout_factor=100, memory_limit_mb=8000)
 
 
@@ -212,23 +214,40 @@ def test_no_file_speaks_through_a_decoder_nor_hears_of_the_current_folder(
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_worker_ends_itself_when_its_daemon_is_killed(untrained: Path) -> None:
+def test_a_worker_ends_itself_when_its_daemon_is_killed(
+    long_file: Path, tmp_path: Path, untrained: Path
+) -> None:
+    # It writes to what nobody reads, for ever, and so does not notice by itself that nobody listens any more.
+    work = job(long_file, tmp_path, untrained)
+    work.attempt.mkdir()
+    os.mkfifo(work.attempt / "dry.flac")
     script = (
-        "import sys, time; from pathlib import Path\n"
+        "import pickle, sys; from pathlib import Path\n"
         "from fxd.config import SaturatorSettings\n"
-        "from fxd.pipeline.workers import Limits, Slot\n"
+        "from fxd.pipeline.workers import Limits, Slot, wait_for_news\n"
         "if __name__ == '__main__':\n"
         "    slot = Slot(Limits(1, 8000), SaturatorSettings(), Path(sys.argv[1]))\n"
-        "    print(slot.process.pid, flush=True); time.sleep(600)\n"
+        "    task = slot.submit(pickle.loads(bytes.fromhex(sys.argv[2])))\n"
+        "    while not task.began_at:\n"
+        "        wait_for_news([slot], 1); slot.listen()\n"
+        "    print(slot.process.pid, flush=True); sys.stdin.read()\n"
     )
     with subprocess.Popen(
-        [sys.executable, "-c", script, untrained], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", script, untrained, pickle.dumps(work).hex()],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     ) as daemon:
         assert daemon.stdout is not None
         worker = psutil.Process(int(daemon.stdout.readline()))
+        time.sleep(0.5)
         daemon.kill()
-    psutil.wait_procs([worker], timeout=DEADLINE_SECONDS)
-    assert not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE
+    try:
+        _, alive = psutil.wait_procs([worker], timeout=10)
+        assert not alive
+    finally:
+        with suppress(psutil.NoSuchProcess):
+            worker.kill()
 
 
 def test_workers_that_take_long_to_get_ready_are_said_to_compile(
