@@ -165,7 +165,9 @@ def bend(drive: Array, bias: Array, dry: Array, shaped: Array, at: int) -> None:
     if rest:
         # Nothing may be read past the end, so the last frames are worked on where the result will stand.
         line = shaped[at + end - rest : at + end - rest + STEP]
-        line[:rest] = dry[end - rest :]
+        # Number by number: what copies an array for us would first make room, should the two overlap.
+        for n in range(rest):
+            line[n] = dry[end - rest + n]
         driven = add_scaled(broadcast_rows(bias, 0, 1, WIDTH), drive, 0, load_rows(line, 0, 0, 1, WIDTH))
         store_rows(line, 0, 0, tanh(driven), WIDTH)
 

@@ -30,6 +30,8 @@ from fxd.live.ports import Ports
 FADE_SECONDS = 0.010
 RING_SECONDS = 20.0
 """Of recorded sound that a disk may owe."""
+QUIETEST = 1e-7
+"""-140 dBFS; 24 bits end at -138."""
 LEVEL_AFTER_SECONDS = 0.5
 """Of sound that a lane must have heard before its level says something."""
 
@@ -65,7 +67,13 @@ class Reading:
 
 
 def dbfs(magnitude: float) -> float:
-    return 20 * math.log10(magnitude) if magnitude > 0 else -math.inf
+    """The level of a meter; after a sound it falls for ever, and what is below QUIETEST is nothing."""
+    return 20 * math.log10(magnitude) if magnitude >= QUIETEST else -math.inf
+
+
+def touched(*shape: int) -> Array:
+    """Silence in memory that the process has already: else the callback would wait for the system to find it."""
+    return np.full(shape, 0, np.float32)
 
 
 class Desk:
@@ -85,12 +93,12 @@ class Desk:
         self.histogram = np.zeros(BINS, np.int64)
         self.clock = system_clock()
         frames = round(FADE_SECONDS * sample_rate)
-        self.ring = np.zeros((2 * channels, round(RING_SECONDS * sample_rate) if record else 0), np.float32)
+        self.ring = touched(2 * channels, round(RING_SECONDS * sample_rate) if record else 0)
         self.arrays: Mapping[Cell, npt.NDArray[np.generic]] = {
-            Cell.DRY: np.zeros((channels, CAPACITY), np.float32),
-            Cell.HEARD: np.zeros((channels, CAPACITY), np.float32),
-            Cell.WET: np.zeros((channels, CAPACITY), np.float32),
-            Cell.LINES: np.zeros((LANES, channels, longest + CAPACITY), np.float32),
+            Cell.DRY: touched(channels, CAPACITY),
+            Cell.HEARD: touched(channels, CAPACITY),
+            Cell.WET: touched(channels, CAPACITY),
+            Cell.LINES: touched(LANES, channels, longest + CAPACITY),
             Cell.FADE: ((1 - np.cos(np.pi * np.arange(frames) / frames)) / 2).astype(np.float32),
             Cell.HISTOGRAM: self.histogram,
             Cell.METERS: self.meters,
@@ -162,11 +170,16 @@ class Desk:
             return None
         return math.sqrt(wet / dry)
 
+    @property
+    def block(self) -> int:
+        """Frames of the last block; 0 before the first one."""
+        return int(self.board[Cell.BLOCK])
+
     def reading(self) -> Reading:
         board = self.board
         return Reading(
             calls=int(board[Cell.CALLS]),
-            block=int(board[Cell.BLOCK]),
+            block=self.block,
             frames=int(board[Cell.FRAMES]),
             xruns=int(board[Cell.FAULTS]),
             bad=int(board[Cell.BAD]),

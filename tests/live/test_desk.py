@@ -1,5 +1,7 @@
 """The callback, called as a device would call it."""
 
+import resource
+import sys
 from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
@@ -10,6 +12,7 @@ import pytest
 import soundfile
 
 import fxd.factory
+from fxd.compiler import CACHE_FOLDER, c_function
 from fxd.config import SaturatorSettings
 from fxd.engines.saturator import Saturator
 from fxd.engines.tcn import Tcn, TcnModel, load_weights
@@ -18,7 +21,8 @@ from fxd.live.desk import FADE_SECONDS, Desk, Load
 from fxd.live.engines import BLOCKS, Cast, Rehearsal, Shape, check_load, dsp_path, rehearse, settle_frames
 from fxd.live.errors import LiveError
 from fxd.live.knobs import turned
-from fxd.live.paths import bypass_path
+from fxd.live.native import address_of
+from fxd.live.paths import RENDER, bypass_path
 from fxd.live.ports import Ports
 from fxd.live.switch import Newcomer, Switcher
 
@@ -245,6 +249,58 @@ def test_a_ring_that_nobody_empties_costs_the_recording_and_not_the_sound() -> N
     assert desk.board[Cell.WRITTEN] == 6_400
     assert desk.board[Cell.LOST] == len(dry) - 6_400
     assert np.array_equal(desk.ring[0, :6_400], dry[:6_400, 0])
+
+
+def test_the_meters_of_a_sound_long_gone_show_nothing() -> None:
+    desk, _ = stage(Cast(SETTINGS, None), "bypass")
+    played(desk, clip(2_400))
+    assert desk.reading().output_dbfs > -60
+    played(desk, np.zeros((10 * RATE, 1), np.float32), [CAPACITY])
+    assert np.isneginf(desk.reading().output_dbfs)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux counts the page faults of a thread")
+def test_the_callback_waits_for_no_memory_that_the_system_has_yet_to_find() -> None:
+    # A ring of 61 MB: what is smaller may come from memory that other tests have had.
+    desk = Desk(192_000, 2, Ports(2, 0, 2), 0, record=True)
+    desk.place(0, bypass_path(2))
+    desk.begin({0}, 0)
+    frames, answer = np.zeros((CAPACITY, 2), np.float32), np.ones((CAPACITY, 2), np.float32)
+    addresses = address_of(frames), address_of(answer), CAPACITY, 0, 0, address_of(desk.board)
+    desk.callback.ctypes(*addresses)
+    before = resource.getrusage(resource.RUSAGE_THREAD).ru_minflt
+    for _ in range(200):
+        desk.callback.ctypes(*addresses)
+    # Python and ctypes may need a page of their own.
+    assert resource.getrusage(resource.RUSAGE_THREAD).ru_minflt - before < 8
+
+
+def test_nothing_that_allocates_is_linked_to_what_runs_in_the_callback() -> None:
+    assert CACHE_FOLDER is not None
+    played(stage(BOTH)[0], clip(640))
+    played(stage(Cast(SaturatorSettings(antialias="none"), None))[0], clip(640))
+    allocating_path()
+    called = [path for path in CACHE_FOLDER.rglob("*.nbc") if ".locals." in path.name]
+    guilty = {
+        path.name.split(".")[1] for path in called if any(word in path.read_bytes() for word in ALLOCATING)
+    }
+    there = {path.name.split(".")[1] for path in called}
+    rules = {"portaudio_callback", "bypass_render", "oversampled_render", "bare_render", "tcn_render"}
+    assert rules <= there
+    assert "allocating_path" in guilty
+    assert not guilty & rules
+
+
+ALLOCATING = (b"NRT_MemInfo_alloc", b"NRT_Allocate", b"NRT_Reallocate")
+"""What compiled code calls to have memory."""
+
+
+def allocating_path() -> None:
+    """A path that breaks the rule."""
+
+    @c_function(RENDER)
+    def render(_state, _dry, _wet, frames):  # type: ignore[no-untyped-def]
+        return np.arange(frames)[::-1].copy().sum()
 
 
 def test_a_rehearsal_tells_levels_and_load() -> None:
