@@ -137,6 +137,11 @@ class Wiring:
         return Ports(self.first_input + self.channels, self.first_input, min(2, self.target.outputs))
 
     @property
+    def block_option(self) -> str:
+        """What a person writes before the size of a block."""
+        return "--block" if self.block else "jackd -p"
+
+    @property
     def name(self) -> str:
         if self.source.name == self.target.name:
             return f"{self.source.name} ({self.source.api})"
@@ -170,7 +175,7 @@ class Card:
 
     def refusal(self, error: Exception) -> str:
         wiring = self.wiring
-        what = str(error.args[0] if error.args else error)
+        what = str(error.args[0] if error.args else error).removeprefix("Error opening _StreamBase: ")
         rate = f"{wiring.sample_rate} Hz" + (f", blocks of {wiring.block}" if wiring.block else "")
         return (
             f"{wiring.name} refuses {rate}: {what}; try --rate {wiring.source.sample_rate}, another --block, or "

@@ -1,7 +1,7 @@
 """The engines of a session, as paths: made in any thread, compiled and warm before anybody hears them."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path as FilePath
@@ -131,16 +131,19 @@ def clip_sound(clip: FilePath, frames: int) -> Array | None:
         return None
 
 
-def check_load(load: Load, cast: Cast, shape: Shape, block: int, others: Sequence[int] = BLOCKS) -> None:
-    """Raise LiveError where the engines cannot keep up with such blocks, naming a size with which they can."""
+def check_load(load: Load, cast: Cast, shape: Shape, block: int, option: str = "--block") -> None:
+    """Raise LiveError where the engines cannot keep up with such blocks, naming a size with which they can.
+
+    `option` is what a person writes before that size.
+    """
     if load.median <= TOO_MUCH:
         return
     told = (
         f"blocks of {block} at {shape.sample_rate} Hz take {percent(load.median)} of the time that they play"
     )
-    for larger in (other for other in others if other > block):
+    for larger in (other for other in BLOCKS if other > block):
         if (median := rehearse(cast, shape, larger).load.median) <= TOO_MUCH:
-            raise LiveError(f"{told}: use --block {larger}, which takes {percent(median)}")
+            raise LiveError(f"{told}: use {option} {larger}, which takes {percent(median)}")
     remedy = "use a smaller model (`fxd models`), --engine dsp, or a lower --rate"
     raise LiveError(f"{told}, and larger blocks are no better: {remedy}")
 

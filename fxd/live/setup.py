@@ -44,9 +44,14 @@ def wire(wish: Wish) -> Wiring:
             "--output of one of them (`fxd live --list`)"
         )
     last = wish.first_input + wish.channels - 1
+    mono = "leave --stereo out, or " if wish.channels > 1 else ""
     if last > source.inputs:
         raise LiveError(
-            f"input {last} is wanted, and {source.name} has {source.inputs}: use another --channel"
+            f"input {last} is wanted, and {source.name} has {source.inputs}: {mono}use another --channel"
+        )
+    if wish.channels > target.outputs:
+        raise LiveError(
+            f"--stereo wants two outputs, and {target.name} has {target.outputs}: {mono}use another --output"
         )
     sample_rate = wish.sample_rate or source.sample_rate
     return Wiring(source, target, sample_rate, block_of(source, wish), wish.channels, wish.first_input - 1)

@@ -23,6 +23,7 @@ ROOM = [
     device(3, "system", "JACK Audio Connection Kit"),
     device(4, "HDMI", inputs=0),
     device(5, "Scarlett 2i2 USB", "JACK Audio Connection Kit"),
+    device(6, "mono", inputs=1, outputs=1),
 ]
 
 
@@ -76,7 +77,19 @@ def test_an_input_that_the_device_does_not_have_is_told() -> None:
     with pytest.raises(
         LiveError, match="input 3 is wanted, and Scarlett 2i2 USB has 2: use another --channel"
     ):
-        wire(Wish(source="0", target="0", first_input=2, channels=2))
+        wire(Wish(source="0", target="0", first_input=3))
+
+
+def test_stereo_wants_two_inputs_and_two_outputs() -> None:
+    with pytest.raises(
+        LiveError, match="input 2 is wanted, and mono has 1: leave --stereo out, or use another"
+    ):
+        wire(Wish(source="mono", target="mono", channels=2))
+    with pytest.raises(
+        LiveError, match="two outputs, and mono has 1: leave --stereo out, or use another --out"
+    ):
+        wire(Wish(source="0", target="mono", channels=2))
+    assert wire(Wish(source="0", target="mono")).ports.outputs == 1
 
 
 def test_the_block_of_a_jack_server_is_its_own() -> None:
@@ -84,6 +97,7 @@ def test_the_block_of_a_jack_server_is_its_own() -> None:
     with pytest.raises(LiveError, match="a JACK server has one block for everybody"):
         wire(Wish(source="3", target="3", block=128))
     assert wire(Wish(block=128)).block == 128
+    assert [wire(Wish(source=one, target=one)).block_option for one in "03"] == ["--block", "jackd -p"]
 
 
 def test_what_has_to_be_installed_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
