@@ -8,7 +8,9 @@ that grows too long for a WAV is followed by another, `take.2.dry.wav`.
 """
 
 import threading
+from collections.abc import Iterable
 from contextlib import ExitStack
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -71,6 +73,8 @@ class Recorder:
         self.desk = desk
         self.wanted = wanted
         self.most_frames = limit_bytes // (desk.channels * SAMPLE_BYTES["FLOAT"])
+        self.frames = 0
+        """Of the dry sound that are on disk."""
         self.to_skip = desk.longest
         """Frames of what was heard that answer nothing yet."""
         self.parts: list[tuple[Path, Path]] = []
@@ -88,15 +92,20 @@ class Recorder:
         """For which the ring had no room, as the disk was too slow."""
         return int(self.desk.board[Cell.LOST])
 
+    @property
+    def failure(self) -> str:
+        """When and why the recording ended before the playing; empty where it did not."""
+        if self.error is None:
+            return ""
+        return (
+            f"it ended after {self.frames / self.desk.sample_rate:.1f} s: {self.error.strerror or self.error}"
+        )
+
     def begin_part(self) -> Part:
-        names = numbered(self.wanted.name.removesuffix(SUFFIX))
-        name = next(name for index, name in enumerate(names) if index == len(self.parts))
-        dry, wet = (self.wanted.with_name(f"{name}.{side}{SUFFIX}") for side in SIDES)
-        for path in (dry, wet):
-            if path.exists():
-                raise LiveError(f"{display(path)} is there already: choose another name for --record")
-        part = Part((dry, wet), self.desk.sample_rate, self.desk.channels)
-        self.parts.append((dry, wet))
+        paths = part_paths(self.wanted, len(self.parts))
+        check_free(paths)
+        part = Part(paths, self.desk.sample_rate, self.desk.channels)
+        self.parts.append(paths)
         return part
 
     def start(self) -> None:
@@ -135,6 +144,7 @@ class Recorder:
             self.part.close()
             self.part = self.begin_part()
         self.part.write(np.ascontiguousarray(dry), np.ascontiguousarray(heard[:, skipped:]))
+        self.frames += dry.shape[1]
 
     def stop(self) -> None:
         """Write what is left, and finish the files. Raises OSError where any of it could not be written."""
@@ -152,6 +162,20 @@ class Recorder:
             raise self.error
 
 
+def part_paths(wanted: Path, index: int) -> tuple[Path, Path]:
+    """What the parts of a take are called: `take.dry.wav` and `take.wet.wav`, then `take.2.dry.wav`, ..."""
+    name = next(islice(numbered(wanted.name.removesuffix(SUFFIX)), index, None))
+    dry, wet = (wanted.with_name(f"{name}.{side}{SUFFIX}") for side in SIDES)
+    return dry, wet
+
+
+def check_free(paths: Iterable[Path]) -> None:
+    """Raise LiveError where one of them is there."""
+    for path in paths:
+        if path.exists():
+            raise LiveError(f"{display(path)} is there already: choose another name for --record")
+
+
 def check_name(wanted: Path) -> None:
     """Raise LiveError where a recording cannot be called so."""
     if wanted.suffix.lower() not in ("", SUFFIX):
@@ -162,3 +186,4 @@ def check_name(wanted: Path) -> None:
         raise LiveError(
             f"--record {display(wanted)}: there is no folder {display(wanted.parent)}; make it first"
         )
+    check_free(part_paths(wanted, 0))

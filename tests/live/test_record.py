@@ -111,7 +111,10 @@ def test_no_take_is_written_over(tmp_path: Path) -> None:
     (tmp_path / "take.wet.wav").write_text("mine")
     with pytest.raises(LiveError, match=r"take\.wet\.wav is there already"):
         Recorder(desk(), tmp_path / "take.wav")
+    with pytest.raises(LiveError, match=r"take\.wet\.wav is there already"):
+        check_name(tmp_path / "take.wav")  # before the engines take a minute to compile
     assert (tmp_path / "take.wet.wav").read_text() == "mine"
+    assert not (tmp_path / "take.dry.wav").exists()
 
 
 def test_a_full_disk_ends_the_recording_and_not_the_sound(tmp_path: Path) -> None:
