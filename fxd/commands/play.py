@@ -1,13 +1,16 @@
 """`fxd live`: the playing itself."""
 
+import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType, TracebackType
-from typing import Any, Self
+from typing import Any, Self, TextIO
 
 from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from fxd.config import Settings
 from fxd.live.controls import press
@@ -15,6 +18,7 @@ from fxd.live.desk import Load
 from fxd.live.errors import LiveError
 from fxd.live.keys import Keys
 from fxd.live.learn import hand_over, why_not_taken
+from fxd.live.logbook import Logbook
 from fxd.live.record import Recorder, check_name
 from fxd.live.screen import Screen, clock, load
 from fxd.live.session import Session
@@ -22,14 +26,14 @@ from fxd.live.setup import Wish
 from fxd.log import warn_only
 from fxd.pipeline.files import display
 from fxd.store.records import LiveSession
-from fxd.store.store import Store, StoreError, open_store
+from fxd.store.store import open_store
 
 ENDING = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
 )  # Windows has no SIGHUP
 TICK_SECONDS = 0.05
-KEEP_TICKS = 200
-"""Ticks, ten seconds, after which the log hears of the session."""
+CLOSED = "its terminal was closed"
+READY = "getting the engines ready; the first time on a machine takes up to a minute"
 
 
 def live(settings: Settings, wish: Wish, learn: bool) -> int:
@@ -37,74 +41,99 @@ def live(settings: Settings, wish: Wish, learn: bool) -> int:
     warn_only()
     if wish.record is not None:
         check_name(wish.record)
-    with open_store(settings.database_url) as store, Signals() as signals:
-        print("getting the engines ready; the first time on a machine takes up to a minute", file=sys.stderr)
-        session = Session(settings, store, wish)
+    with open_store(settings.database_url) as store:
+        # Nothing has to be finished before it plays: signals then end it as they end any program, at once.
+        with getting_ready():
+            session = Session(settings, store, wish)
+        logbook = Logbook(store, session.record)
         failures: list[str] = []
         reason = "a bug"
-        try:
-            reason = play(session, store, signals)
-        except LiveError as error:
-            reason = str(error)
-            failures.append(reason)
-        finally:
-            failures += stop(session, store, reason)
-        print(summary(session.record(reason)))
-        if session.recorder is not None:
-            failures += tell_takes(settings, session.recorder, learn)
+        with Signals() as signals:
+            try:
+                reason = play(session, logbook, signals)
+            except LiveError as error:
+                reason = str(error)
+                failures.append(reason)
+            except KeyboardInterrupt:
+                reason = "it was ended by whoever would not wait"
+                raise
+            finally:
+                failures += stop(session, logbook, reason)
+            tell(summary(session.record(reason)))
+            if session.recorder is not None:
+                failures += tell_takes(settings, session.recorder, learn)
     for failure in failures:
-        print(f"fxd: {failure}", file=sys.stderr)
+        tell(f"fxd: {failure}", sys.stderr)
     return 1 if failures else 0
 
 
-def play(session: Session, store: Store, signals: "Signals") -> str:
+@contextmanager
+def getting_ready() -> Iterator[None]:
+    """Tell what takes so long; on a terminal with the time that it has taken, so that nobody thinks it hangs."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        print(READY, file=sys.stderr)
+        yield
+        return
+    columns = SpinnerColumn("line"), TimeElapsedColumn(), TextColumn("{task.description}")
+    with Progress(*columns, console=console, transient=True) as progress:
+        progress.add_task(READY)
+        yield
+
+
+def play(session: Session, logbook: Logbook, signals: "Signals") -> str:
     """From the first callback to the wish to end, which it returns. Raises LiveError where the device fails."""
     with Keys() as keys:
         session.start()
+        logbook.start()
         screen = Screen(Console())
-        ticks = 0
         try:
             while not signals.received:
                 session.tick()
-                screen.show(session.view())
-                if ticks % KEEP_TICKS == 0:
-                    keep(store, session.record())
+                try:
+                    screen.show(session.view())
+                except OSError:
+                    return CLOSED
                 if not press(session, keys.wait(TICK_SECONDS)):
                     return "it was ended with a key"
-                ticks += 1
+                if keys.was_closed:
+                    return CLOSED
         finally:
             screen.close()
     return f"it was ended by {signals.received}"
 
 
-def stop(session: Session, store: Store, reason: str) -> list[str]:
+def tell(text: str, stream: TextIO | None = None) -> None:
+    """Print a line; what is left to be done is done, too, where nobody can read that any more."""
+    stream = stream or sys.stdout
+    try:
+        print(text, file=stream, flush=True)
+    except OSError:
+        # What is still in the stream's buffer would fail again as the program ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def stop(session: Session, logbook: Logbook, reason: str) -> list[str]:
     """End the sound, and log the session. Returns what went wrong."""
     told = session.record(reason)
     failures = []
     try:
         session.stop()
     except OSError as error:
-        failures.append(f"the recording is not whole: {error}")
-    if (failure := keep(store, told)) is not None:
+        when = session.recorder.failure if session.recorder is not None else ""
+        failures.append(f"the recording is not whole: {when or error}")
+    if (failure := logbook.finish(told)) is not None:
         failures.append(f"the session is not in the log: {failure}")
     return failures
-
-
-def keep(store: Store, session: LiveSession) -> StoreError | None:
-    """Log a session; returns what kept it from that."""
-    try:
-        store.keep_live_session(session)
-    except StoreError as error:
-        return error
-    return None
 
 
 def tell_takes(settings: Settings, recorder: Recorder, learn: bool) -> list[str]:
     """Print what was recorded and, with `learn`, hand it over. Returns what went wrong."""
     for part in recorder.parts:
-        print("recorded " + " and ".join(display(path) for path in part))
+        tell("recorded " + " and ".join(display(path) for path in part))
     failures = []
-    if recorder.lost_frames:
+    # Where the disk failed, that was told, and what came after it could not be kept.
+    if recorder.lost_frames and recorder.error is None:
         seconds = recorder.lost_frames / recorder.desk.sample_rate
         failures.append(f"the disk was too slow: {seconds:.1f} s of the recording are missing")
     if learn:
@@ -118,7 +147,7 @@ def tell_takes(settings: Settings, recorder: Recorder, learn: bool) -> list[str]
 def tell_dropped(settings: Settings, dropped: Sequence[Path]) -> list[str]:
     failures = []
     for path in dropped:
-        print(f"put {display(path)} there for the daemon (`fxd start`)")
+        tell(f"put {display(path)} there for the daemon (`fxd start`)")
         if (why := why_not_taken(settings, path)) is not None:
             failures.append(f"{display(path)}: the daemon leaves it alone: {why}")
     return failures
@@ -141,7 +170,8 @@ class Signals:
         self.before: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
-        for number in ENDING:
+        # What somebody chose to ignore (`nohup`, or `&` in a script) stays ignored.
+        for number in (one for one in ENDING if signal.getsignal(one) is not signal.SIG_IGN):
             self.before[number] = signal.signal(number, self.receive)
         return self
 

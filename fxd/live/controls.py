@@ -7,6 +7,9 @@ from fxd.live.session import Session
 END_KEYS = frozenset("x\x03\x04")
 """x, and where the terminal hands them on Ctrl-C and Ctrl-D."""
 
+SUSPEND_KEY = "\x1a"
+"""Ctrl-Z."""
+
 CONTROLS: Mapping[str, Callable[[Session], None]] = {
     "1": lambda session: session.choose("dsp"),
     "2": lambda session: session.choose("tcn"),
@@ -19,6 +22,7 @@ CONTROLS: Mapping[str, Callable[[Session], None]] = {
     "e": lambda session: session.turn("output_gain", 1),
     "d": lambda session: session.turn("output_gain", -1),
     "r": lambda session: session.reset(),
+    SUSPEND_KEY: lambda session: session.stay(),
 }
 
 

@@ -3,13 +3,16 @@
 import os
 import sys
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 
 from fxd.config import Settings
 from fxd.engines.tcn import TcnModel
-from fxd.live.engines import Cast, Shape, rehearse, settle_frames, tcn_path
+from fxd.insight.plain import short_id
+from fxd.live.engines import Cast, Shape, check_load, rehearse, settle_frames, tcn_path
+from fxd.live.errors import LiveError
 from fxd.live.switch import Newcomer
 from fxd.store.store import Store, StoreError
 from fxd.training.models import ModelError, load_network
@@ -30,11 +33,21 @@ class Arrival:
 class ChampionWatch:
     """Looks for another champion, and makes it ready."""
 
-    def __init__(self, settings: Settings, store: Store, shape: Shape, block: int, known: str) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        shape: Shape,
+        block: Callable[[], int],
+        block_option: str,
+        known: str,
+    ) -> None:
+        """`block` tells the frames of a block, which a JACK server may change at any time."""
         self.settings = settings
         self.store = store
         self.shape = shape
         self.block = block
+        self.block_option = block_option
         self.known = known
         """The id of the champion that was seen last."""
         self.found: SimpleQueue[Arrival | str] = SimpleQueue()
@@ -62,14 +75,19 @@ class ChampionWatch:
         if champion is None or champion.id == self.known:
             return
         self.known = champion.id
+        # A preset that was never compiled here takes a minute.
+        self.found.put(f"{short_id(champion.id)} serves now; it is made ready, and then fades in")
         try:
             self.found.put(self.make_ready(champion.id))
-        except ModelError as error:
-            self.found.put(f"the new champion cannot be heard: {error}")
+        except (ModelError, LiveError) as error:
+            self.found.put(f"{short_id(champion.id)} serves now, and cannot be heard: {error}")
 
     def make_ready(self, model_id: str) -> Arrival:
+        """Raises ModelError for a model that cannot be read, LiveError for one that cannot keep up."""
         model = load_network(self.settings.paths.models, model_id)
-        rehearsal = rehearse(Cast(None, model), self.shape, self.block)
+        cast = Cast(None, model)
+        rehearsal = rehearse(cast, self.shape, self.block())
+        check_load(rehearsal.load, cast, self.shape, self.block(), self.block_option)
         path = tcn_path(model, self.shape)
         after = settle_frames(model, self.shape.sample_rate)
         return Arrival(model, Newcomer("tcn", path, after, rehearsal.levels["tcn"]))

@@ -2,6 +2,7 @@
 
 import math
 import time
+from contextlib import suppress
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -31,7 +32,7 @@ class Screen:
             self.live.start()
 
     def show(self, view: View) -> None:
-        """Show a view, if it is time for the next one."""
+        """Show a view, if it is time for the next one. Raises OSError where nobody can see it any more."""
         now = time.monotonic()
         if now - self.shown < (LINE_SECONDS if self.live is None else 1 / REDRAWS):
             return
@@ -43,7 +44,8 @@ class Screen:
 
     def close(self) -> None:
         if self.live is not None:
-            self.live.stop()
+            with suppress(OSError):  # the terminal was closed
+                self.live.stop()
 
 
 def picture(view: View) -> RenderableType:
@@ -116,7 +118,8 @@ def troubles_told(view: View) -> str:
     reading = view.reading
     said = [f"{reading.xruns} xrun" + ("s" if reading.xruns != 1 else "")]
     if reading.load.late:
-        said.append(f"{reading.load.late} blocks took longer than they play (a larger --block helps)")
+        blocks = "1 block" if reading.load.late == 1 else f"{reading.load.late} blocks"
+        said.append(f"{blocks} took longer to make than to play (a larger {view.block_option} helps)")
     if reading.bad:
         said.append(f"{reading.bad} samples of the device were no numbers, and muted")
     if reading.clipped:

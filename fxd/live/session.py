@@ -40,6 +40,8 @@ class View:
     device: str
     sample_rate: int
     block: int
+    block_option: str
+    """What a person writes before its size."""
     seconds: float
     heard: Role
     roles: tuple[Role, ...]
@@ -65,10 +67,10 @@ class Session:
         self.wiring = wire(wish)
         self.shape = Shape(self.wiring.sample_rate, wish.channels)
         self.cast = cast_of(settings, store, wish)
-        self.block = self.wiring.block or DEFAULT_BLOCK
-        """As far as it is known before the first callback."""
-        rehearsal = rehearse(self.cast, self.shape, self.block)
-        check_load(rehearsal.load, self.cast, self.shape, self.block)
+        self.expected_block = self.wiring.block or DEFAULT_BLOCK
+        """A JACK server tells its own with the first callback."""
+        rehearsal = rehearse(self.cast, self.shape, self.expected_block)
+        check_load(rehearsal.load, self.cast, self.shape, self.expected_block, self.wiring.block_option)
         paths = self.cast.paths(self.shape)
         longest = max(path.latency for path in paths.values())
         recording = wish.record is not None
@@ -76,27 +78,47 @@ class Session:
         first: Role = "tcn" if wish.engines == "tcn" else "dsp"
         self.switcher = Switcher(self.desk, paths, rehearsal.levels, first, self.cast.is_alike)
         self.card = Card(self.wiring, self.desk)
-        self.recorder = Recorder(self.desk, wish.record) if wish.record is not None else None
         self.watch = self.champion_watch()
         self.note = self.difference()
         self.id = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{uuid4().hex[:4]}"
         self.environment = describe_environment(threads=1, also=("sounddevice",))
         self.started_at = datetime.now(UTC)
-        self.alive = (0, 0.0)
+        self.began = time.monotonic()
+        self.alive = (0, self.began)
         """How many callbacks there were, and when there were fewer last."""
+        # The last thing, as it makes files.
+        self.recorder = Recorder(self.desk, wish.record) if wish.record is not None else None
+
+    @property
+    def block(self) -> int:
+        """Frames that the device asked for at last."""
+        return self.desk.block or self.expected_block
+
+    @property
+    def seconds(self) -> float:
+        """Since the sound began, whatever becomes of the system's time meanwhile."""
+        return time.monotonic() - self.began
 
     def champion_watch(self) -> ChampionWatch | None:
         """Nobody is to replace a model that was asked for by name."""
         if self.cast.model is None or self.wish.model is not None:
             return None
-        return ChampionWatch(self.settings, self.store, self.shape, self.block, self.cast.model.id)
+        return ChampionWatch(
+            self.settings,
+            self.store,
+            self.shape,
+            lambda: self.block,
+            self.wiring.block_option,
+            self.cast.model.id,
+        )
 
     def start(self) -> None:
         """Let the sound begin. Raises LiveError where the device refuses."""
         if self.recorder is not None:
             self.recorder.start()
         self.started_at = datetime.now(UTC)
-        self.alive = (0, time.monotonic())
+        self.began = time.monotonic()
+        self.alive = (0, self.began)
         self.card.start()
         if self.watch is not None:
             self.watch.start()
@@ -110,7 +132,7 @@ class Session:
         if arrived is not None and arrived.role == "tcn" and self.cast.model is not None:
             self.note = f"{short_id(self.cast.model.id)} serves now, and is what you hear of the network"
         if self.recorder is not None and self.recorder.error is not None:
-            self.note = f"the recording ended: {self.recorder.error}"
+            self.note = f"the recording is not whole: {self.recorder.failure}"
 
     def check_device(self) -> None:
         calls, now = int(self.desk.reading().calls), time.monotonic()
@@ -143,6 +165,10 @@ class Session:
     def go_back(self) -> None:
         """Hear the one before."""
         self.choose(self.switcher.before)
+
+    def stay(self) -> None:
+        """Ctrl-Z was pressed."""
+        self.note = "playing cannot be suspended, as the sound server would wait for it: x ends it"
 
     def turn(self, knob: Knob, steps: int) -> None:
         """Turn one of the saturator's knobs."""
@@ -179,8 +205,9 @@ class Session:
         return View(
             device=self.wiring.name,
             sample_rate=self.shape.sample_rate,
-            block=reading.block or self.block,
-            seconds=(datetime.now(UTC) - self.started_at).total_seconds(),
+            block=self.block,
+            block_option=self.wiring.block_option,
+            seconds=self.seconds,
             heard=self.switcher.wish,
             roles=tuple(role for role in KEYS_ORDER if role in self.switcher.lanes),
             model=short_id(self.cast.model.id) if self.cast.model is not None else "",
@@ -199,7 +226,7 @@ class Session:
         return LiveSession(
             id=self.id,
             started_at=self.started_at,
-            seconds=(datetime.now(UTC) - self.started_at).total_seconds(),
+            seconds=self.seconds,
             ending=ending,
             environment=self.environment,
             engines=self.wish.engines,
@@ -207,7 +234,7 @@ class Session:
             settings_hash=settings_hash(self.cast.saturator or self.settings.saturator),
             device=self.wiring.name,
             sample_rate=self.shape.sample_rate,
-            block=reading.block or self.block,
+            block=self.block,
             channels=self.shape.channels,
             engine_frames=self.desk.longest,
             device_seconds=self.card.latency_seconds or math.nan,

@@ -263,14 +263,36 @@ def test_a_sound_card_of_alsa_is_played_through_and_its_garbage_is_muted(home: H
 
 
 @pytest.mark.slow
-def test_a_terminal_that_is_closed_ends_it_like_any_wish_to_end(
-    home: Home, jack_server: Server, tmp_path: Path
-) -> None:
+def test_a_hangup_ends_it_like_any_wish_to_end(home: Home, jack_server: Server, tmp_path: Path) -> None:
     take = tmp_path / "take.wav"
     with Player(home, jack_server, "--engine", "dsp", "--record", str(take)) as player:
         wait_until(lambda: "dsp: in" in player.told.read_text(), "it plays")
-        os.close(player.keys)
         player.process.send_signal(signal.SIGHUP)
-        assert player.process.wait(60) == 0
+        assert player.end(keys="") == 0
     assert "ended by SIGHUP" in player.told.read_text()
     assert len(soundfile.read(tmp_path / "take.dry.wav")[0]) > 0
+
+
+@pytest.mark.slow
+def test_where_nobody_sees_it_any_more_it_ends_and_what_is_left_is_done(
+    home: Home, jack_server: Server, tmp_path: Path
+) -> None:
+    far, near = pty.openpty()
+    devices = ["--input", "system JACK", "--output", "system JACK", "--engine", "dsp"]
+    player = subprocess.Popen(
+        home.command("live", *devices, "--record", str(tmp_path / "take.wav"), "--learn"),
+        env=os.environ | jack_server.environment | {"TERM": "xterm"},
+        stdin=near,
+        stdout=near,
+        stderr=near,
+    )
+    os.close(near)
+    shown = b""
+    while b"dBFS" not in shown:
+        shown += os.read(far, 65_536)
+    # It is not the first of this terminal's session, so there is no SIGHUP.
+    os.close(far)
+    assert player.wait(60) == 0
+    (session,) = home.json("live", "--sessions")
+    assert session["ending"] == "its terminal was closed"
+    assert (home.inbox / "take.wav").read_bytes() == (tmp_path / "take.dry.wav").read_bytes()

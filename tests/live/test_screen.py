@@ -21,6 +21,7 @@ def view(reading: Reading = QUIET, **others: object) -> View:
         "device": "system (JACK)",
         "sample_rate": 48_000,
         "block": 64,
+        "block_option": "--block",
         "seconds": 754.2,
         "heard": "tcn",
         "roles": ("bypass", "dsp", "tcn"),
@@ -60,7 +61,9 @@ def test_the_screen_tells_levels_load_knobs_and_latency() -> None:
 
 def test_troubles_are_told_apart_with_what_helps() -> None:
     told = screen.troubles_told(view(TROUBLED))
-    assert told.startswith("1 xrun, 2 blocks took longer than they play (a larger --block helps), 3 samples")
+    assert told.startswith(
+        "1 xrun, 2 blocks took longer to make than to play (a larger --block helps), 3 samples"
+    )
     assert "9 samples above full scale (turn the output down: d)" in told
 
 

@@ -1,0 +1,60 @@
+"""What is said of a new champion that cannot be heard, and that it takes a while."""
+
+import shutil
+
+import pytest
+from homes import Home
+
+from fxd.factory import install_factory_model
+from fxd.home import open_home
+from fxd.live.desk import Load
+from fxd.live.engines import Rehearsal, Shape
+from fxd.live.follow import Arrival, ChampionWatch
+from fxd.store.store import open_store
+from fxd.training.models import model_folder
+
+
+def looked(home: Home) -> list[Arrival | str | None]:
+    """What a session hears that began with another champion."""
+    _, settings = open_home(home.root)
+    with open_store(settings.database_url) as store:
+        watch = ChampionWatch(settings, store, Shape(48_000, 1), lambda: 16, "jackd -p", "another")
+        watch.look()
+        watch.look()
+        return [watch.news() for _ in range(3)]
+
+
+@pytest.fixture
+def champion(home: Home) -> str:
+    _, settings = open_home(home.root)
+    with open_store(settings.database_url) as store:
+        return install_factory_model(settings, store).id
+
+
+def test_a_champion_that_takes_a_minute_to_compile_is_announced(home: Home, champion: str) -> None:
+    announced, arrived, nothing = looked(home)
+    assert announced == "compact-02bf serves now; it is made ready, and then fades in"
+    assert isinstance(arrived, Arrival)
+    assert arrived.model.id == champion
+    assert nothing is None
+
+
+def test_a_champion_whose_files_are_gone_is_told_once(home: Home, champion: str) -> None:
+    _, settings = open_home(home.root)
+    shutil.rmtree(model_folder(settings.paths.models, champion))
+    _, told, nothing = looked(home)
+    assert str(told).startswith("compact-02bf serves now, and cannot be heard: ")
+    assert "No such file" in str(told)
+    assert nothing is None
+
+
+@pytest.mark.usefixtures("champion")
+def test_a_champion_that_cannot_keep_up_is_not_faded_in(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    def slow(_cast: object, _shape: object, block: int) -> Rehearsal:
+        return Rehearsal({"tcn": 1.0}, Load(32 / block, 1, 1, 0))
+
+    monkeypatch.setattr("fxd.live.follow.rehearse", slow)
+    monkeypatch.setattr("fxd.live.engines.rehearse", slow)
+    _, told, _ = looked(home)
+    assert "blocks of 16 at 48000 Hz take 200 %" in str(told)
+    assert "use jackd -p 64, which takes 50 %" in str(told)
