@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 RESAMPLES = 2_000
 SEED = 0
+FEWEST = 6
+"""Values of which an interval can be 95 % sure. The widest there is, from the least to the greatest, misses the
+median whenever all values lie on one side of it: of 2 in 50 of 100 cases, of 5 in 6, of 6 in 3."""
 
 
 def median_interval(

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fxd.bootstrap import SEED, median_interval, resampled_medians
+from fxd.bootstrap import FEWEST, SEED, median_interval, resampled_medians
 from fxd.insight.counting import Counted, runs
 from fxd.insight.grouping import medians
 from fxd.insight.heard import Heard, heard_rows, keys_of
@@ -32,8 +32,6 @@ from fxd.insight.stats import QUALITY, TIMING, Series
 from fxd.store.measurements import Measurements
 from fxd.store.store import Store
 
-FEWEST = 6
-"""Of fewer sounds nothing is sure: five of five point the same way by chance once in sixteen times."""
 LEVEL = 0.05
 MANY = 100
 """Pairs of which the bootstrap interval of a median is as sure as it says."""

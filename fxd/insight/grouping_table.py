@@ -17,6 +17,7 @@ from fxd.insight.stats_table import (
     LEAST_COURSE,
     Shortened,
     figure,
+    intervals_told,
     new_table,
     print_section,
     summary_cells,
@@ -47,7 +48,9 @@ def print_groups(console: Console, grouping: Grouping, notes: Sequence[str]) -> 
         console.print(
             f"and {left:,} more, which --csv and --json list", style="dim", markup=False, highlight=False
         )
-    for note in notes:
+    # Of several measures, medians alone are shown.
+    alone = [group.figures[series[0]] for group in groups] if len(series) == 1 else []
+    for note in [*intervals_told(alone), *notes]:
         console.print(f"Note: {note}", style="dim", markup=False, highlight=False)
 
 

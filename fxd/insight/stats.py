@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from fxd.bootstrap import median_interval, percentiles
+from fxd.bootstrap import FEWEST, median_interval, percentiles
 from fxd.store.records import EngineName, Result, Run
 
 if TYPE_CHECKING:
@@ -58,7 +58,13 @@ class Summary:
     min: float | None = None
     max: float | None = None
     ci95: tuple[float | None, float | None] = (None, None)
-    """Where the median lies with 95 % confidence, from two values on."""
+    """The bootstrap's interval of the median, from two values on; 95 % sure it is from FEWEST on, `interval`."""
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """Where the median lies with 95 % confidence; None where they are too few to say so."""
+        low, high = self.ci95
+        return None if low is None or high is None or self.n < FEWEST else (low, high)
 
 
 def stats_json(runs: Sequence[Run]) -> dict[str, Any]:

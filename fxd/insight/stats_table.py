@@ -1,7 +1,7 @@
 """The statistics as a person reads them, on 80 columns or more."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from rich import box
@@ -11,6 +11,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from fxd.bootstrap import FEWEST
 from fxd.insight.heard import Heard
 from fxd.insight.plain import plain, short_id
 from fxd.insight.sparkline import COURSE, course_of, sparkline
@@ -117,8 +118,16 @@ def print_stats(
     if whole.done:
         title = "Together, per engine and measure (interval: of the median, at 95 % confidence)"
         print_section(console, title, summary_table(console, whole, series))
-    for note in marks_told(runs, heard, words):
+    shown = [whole.figures[engine][measure] for engine, measure in series]
+    for note in [*intervals_told(shown), *marks_told(runs, heard, words)]:
         console.print(f"Note: {note}", style="dim", markup=False, highlight=False)
+
+
+def intervals_told(summaries: Iterable[Summary]) -> list[str]:
+    """Why some have no interval, where some have none for want of values."""
+    if any(1 < one.n < FEWEST for one in summaries):
+        return [f"fewer than {FEWEST} values have no interval: no range of theirs would be 95 % sure"]
+    return []
 
 
 def marks_told(runs: Sequence[Run], heard: Sequence[Heard], words: bool) -> list[str]:
@@ -237,8 +246,7 @@ def measures_table(whole: Together, series: Sequence[Series], course: int = 0) -
 
 
 def summary_cells(summary: Summary) -> list[str]:
-    low, high = summary.ci95
-    interval = NOTHING if low is None else f"{figure(low)} to {figure(high)}"
+    interval = " to ".join(map(figure, summary.interval)) if summary.interval else NOTHING
     return [str(summary.n), figure(summary.median), figure(summary.std), figure(summary.p95), interval]
 
 

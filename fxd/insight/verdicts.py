@@ -1,6 +1,7 @@
 """What a comparison says, in a plain sentence for each measure."""
 
-from fxd.insight.comparing import FEWEST, Compared, files
+from fxd.bootstrap import FEWEST
+from fxd.insight.comparing import Compared, files
 from fxd.insight.machines import Timing
 from fxd.insight.sides import Side
 from fxd.insight.stats import TIMING

@@ -43,11 +43,16 @@ def test_one_run_has_a_median_but_no_spread(make_run: MakeRun) -> None:
     assert line_of(printed([make_run()]), "tcn", "esr_db") == "tcn esr_db 1 -35.2 – -35.2 –"
 
 
-def test_several_runs_have_a_spread_and_an_interval(make_run: MakeRun, make_result: MakeResult) -> None:
+def test_several_runs_have_a_spread_and_six_an_interval(make_run: MakeRun, make_result: MakeResult) -> None:
     runs = [
-        make_run(results=(make_result("dsp", loudness_lufs=-20.0 - n), make_result("tcn"))) for n in range(5)
+        make_run(results=(make_result("dsp", loudness_lufs=-20.0 - n), make_result("tcn"))) for n in range(7)
     ]
-    assert line_of(printed(runs), "dsp", "loudness_lufs") == "dsp loudness_lufs 5 -22 1.58 -20.2 -24 to -20"
+    told, why = printed(runs), "fewer than 6 values have no interval"
+    assert line_of(told, "dsp", "loudness_lufs") == "dsp loudness_lufs 7 -23 2.16 -20.3 -25 to -21"
+    assert why not in told
+    told = printed(runs[:5])
+    assert line_of(told, "dsp", "loudness_lufs") == "dsp loudness_lufs 5 -22 1.58 -20.2 –"
+    assert why in told
 
 
 def test_a_failed_run_is_marked_and_its_reason_told(make_run: MakeRun, failed_run: Run) -> None:

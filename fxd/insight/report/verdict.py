@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from fxd.bootstrap import FEWEST
+from fxd.insight.comparing import LEVEL, chance
 from fxd.insight.hints import counted
-from fxd.insight.report.logbook import Logbook
+from fxd.insight.report.logbook import Floats, Logbook
 from fxd.insight.report.material import FileRow, Material
 from fxd.insight.report.shift import Shift
 from fxd.insight.report.then_and_now import (
@@ -35,8 +37,6 @@ is -24.8 dB (Neural Amp Modeler), and fxd's own saturator differs by -33 to -66 
 rate where it is not oversampled."""
 POOR_DB = -25.0
 """That published median."""
-FEWEST_FILES = 5
-"""With which nothing is said to be good."""
 
 
 @dataclass(frozen=True)
@@ -70,9 +70,12 @@ def good_enough(log: Logbook, material: Material) -> Sentence:
     if not len(material):
         return Sentence(question, "No run compares the two engines yet, so nobody can tell.", "unknown")
     known_only = not new.any()
-    summary = summarise((values if known_only else values[new]).tolist())
-    tone = tone_of(summary)
-    answer = {"good": "Yes", "fair": "Nearly", "poor": "No", "unknown": "Too early to tell"}[tone]
+    values = values if known_only else values[new]
+    summary = summarise(values.tolist())
+    tone, doubt = tone_of(summary), doubt_of(summary, values - GOOD_DB)
+    answer = {"good": "Probably" if doubt else "Yes", "fair": "Nearly", "poor": "No"}.get(
+        tone, "Too early to tell"
+    )
     which = counted(summary.n, "file") + (
         ", all of which its model was trained on or may have been,"
         if known_only
@@ -80,17 +83,32 @@ def good_enough(log: Logbook, material: Material) -> Sentence:
     )
     text = (
         f"{answer}: the error of the imitation is {db(summary.median)} in the median of {which}"
-        f"{interval(summary)}; below {GOOD_DB:.0f} dB, a ten-thousandth of the energy, counts as good."
+        f"{interval(summary)}; below {GOOD_DB:.0f} dB, a ten-thousandth of the energy, counts as good{doubt}."
     )
-    return Sentence(question, text, "fair" if known_only and tone == "good" else tone)
+    return Sentence(question, text, "fair" if tone == "good" and (known_only or doubt) else tone)
 
 
 def tone_of(summary: Summary) -> Tone:
-    if summary.n < FEWEST_FILES or summary.median is None:
+    if summary.n < FEWEST or summary.median is None:
         return "unknown"
     if summary.median <= GOOD_DB:
         return "good"
     return "fair" if summary.median <= POOR_DB else "poor"
+
+
+def doubt_of(summary: Summary, above: Floats) -> str:
+    """What leaves it open on which side of GOOD_DB the median is; `above` are the errors less that, [files]."""
+    if summary.median is None or summary.interval is None:
+        return ""
+    low, high = summary.interval
+    if summary.median <= GOOD_DB < high:
+        return f"; that is not certain, as the interval reaches above {GOOD_DB:.0f} dB"
+    if low <= GOOD_DB < summary.median:
+        return f"; it may be good, as the interval reaches below {GOOD_DB:.0f} dB"
+    if chance(above) > LEVEL:
+        side = "below" if summary.median <= GOOD_DB else "above"
+        return f"; that is not certain, as of so few files as many would be {side} by chance"
+    return ""
 
 
 def fails_on(
@@ -137,8 +155,7 @@ def tone_of_shifts(error: Shift | None, pace: Shift | None) -> Tone:
 
 
 def interval(summary: Summary) -> str:
-    low, high = summary.ci95
-    return "" if low is None or high is None else f" (95 % interval {low:.1f} to {high:.1f})"
+    return " (95 % interval {:.1f} to {:.1f})".format(*summary.interval) if summary.interval else ""
 
 
 def db(value: float | None) -> str:

@@ -19,6 +19,8 @@ from fxd.insight.report.content import Report, Window, gather
 from fxd.insight.report.page import render, report_json
 from fxd.insight.report.shift import Shift, same_sounds
 from fxd.insight.report.then_and_now import told_speed
+from fxd.insight.report.verdict import GOOD_DB, doubt_of, tone_of
+from fxd.insight.stats import summarise
 from fxd.store.records import Environment, LiveSession, Model, Quality, Result, Run
 
 HOSTILE = "<img src=x onerror=alert(1)>$x_1^2$&amp;'\".flac"
@@ -129,6 +131,33 @@ def test_what_a_model_was_trained_on_is_told_apart(place: Any, make: MakeRun) ->
 def test_how_good_is_good_enough(place: Any, make: MakeRun, esr_db: float, tone: str) -> None:
     place.store.add_model(model())
     assert told(place, *(make(n, esr_db) for n in range(6))).verdict[0].tone == tone
+
+
+@pytest.mark.parametrize(
+    ("errors", "tone", "doubt"),
+    [
+        ([-45.0] * 5, "unknown", ""),
+        ([-45.0] * 6, "good", ""),
+        ([-50.0] * 5 + [-30.0] * 4, "good", "the interval reaches above -40 dB"),
+        ([-50.0] * 10 + [-30.0] * 3, "good", "of so few files as many would be below by chance"),
+        ([-50.0] * 4 + [-30.0] * 5, "fair", "the interval reaches below -40 dB"),
+        ([-50.0] * 3 + [-30.0] * 20, "fair", ""),
+    ],
+)
+def test_what_is_not_certain_of_the_error_is_known(errors: list[float], tone: str, doubt: str) -> None:
+    summary = summarise(errors)
+    assert tone_of(summary) == tone
+    said = doubt_of(summary, np.array(errors) - GOOD_DB)
+    assert said.endswith(doubt)
+    assert bool(said) == bool(doubt)
+
+
+def test_a_good_median_that_is_not_certain_is_no_good_verdict(place: Any, make: MakeRun) -> None:
+    place.store.add_model(model())
+    first = told(place, *(make(n, -50.0 if n < 5 else -30.0) for n in range(9))).verdict[0]
+    assert first.text.startswith("Probably: "), first.text
+    assert first.text.endswith("; that is not certain, as the interval reaches above -40 dB."), first.text
+    assert first.tone == "fair"
 
 
 def test_good_figures_on_known_sounds_alone_are_no_good_verdict(place: Any, make: MakeRun) -> None:
