@@ -47,9 +47,15 @@ def tell_changes(settings: Settings, last: int | None, as_json: bool) -> int:
 
 
 def accept(settings: Settings, change_id: int, note: str) -> int:
-    """Take a change for one that was to be expected."""
+    """Take a change for one that was to be expected; tell of an earlier note, which may be somebody else's."""
     with open_store(settings.database_url) as store:
-        print(f"Expected: {sentence(store.accept_change(change_id, stored(note), datetime.now(UTC)))}")
+        earlier = next((one.note for one in store.changes() if one.id == change_id), "")
+        change = store.accept_change(change_id, stored(note), datetime.now(UTC))
+    print(f"Expected: {sentence(change)}")
+    if change.note == earlier != "":
+        print(f"Its note stays: {plain(earlier)}")
+    elif earlier:
+        print(f"Its note is {plain(change.note)}, in place of: {plain(earlier)}")
     return 0
 
 

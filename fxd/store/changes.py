@@ -70,8 +70,11 @@ class Changes(Database):
         )
 
     def accept_change(self, change_id: int, note: str, at: datetime) -> Change:
-        """Somebody says that this change was to be expected. Raises StoreError where it is not known."""
-        return self.judge(change_id, {"accepted_at": at, "note": note})
+        """Somebody says that this change was to be expected; without a note an earlier one stays.
+
+        Raises StoreError where the change is not known.
+        """
+        return self.judge(change_id, {"accepted_at": at} | ({"note": note} if note else {}))
 
     def unaccept_change(self, change_id: int) -> Change:
         """Take that back. Raises StoreError where the change is not known."""

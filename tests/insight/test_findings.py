@@ -252,6 +252,9 @@ def test_a_change_keeps_its_id_and_its_acceptance_as_runs_come(log: Log) -> None
     assert again["accepted_at"] is not None
     assert again["found_at"] == first["found_at"]
     assert r"(expected: debug\x1b \xffbuild)" in " ".join(log.ask("--changes").split())
+    assert "Its note stays: debug" in log.ask("--accept", str(first["id"]))
+    told = log.ask("--accept", str(first["id"]), "--note", "release")
+    assert "Its note is release, in place of: debug" in told
     assert "Not expected: tcn got" in log.ask("--unaccept", str(first["id"]))
     again = next(one for one in log.json("--changes")["changes"] if one["id"] == first["id"])
     assert (again["note"], again["accepted_at"]) == ("", None)
