@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, and_, select
+from sqlalchemy import ColumnElement, Select, and_, or_, select
 
 from fxd.store.database import Database
 from fxd.store.records import EngineName, Environment
@@ -18,6 +18,7 @@ from fxd.store.tables import results, runs
 
 ENGINES: tuple[EngineName, ...] = ("dsp", "tcn")
 ROWS_AT_A_TIME = 10_000
+OLDEST_FIRST = (runs.c.finished_at, runs.c.id)
 Fill = Callable[[Iterable[Any]], None]
 """Takes the texts of some rows into a column."""
 
@@ -123,8 +124,10 @@ class Columns(Database):
 
         `since`: only of runs that finished then or later; `last`: only of the newest so many of these;
         `with_names`: with their ids, files and contents; `with_files`: with the files alone; `with_content_keys`:
-        with numbers for the contents; `with_file_keys`: with numbers for the files. Reads in pieces; memory grows
-        with the columns only.
+        with numbers for the contents; `with_file_keys`: with numbers for the files.
+
+        Reads in pieces, as who reads keeps others from writing where SQLite has no write-ahead log; memory grows
+        with the columns only. A run that is recorded meanwhile may be among them or not.
         """
         wanted = list(dict.fromkeys(measures))
         found = Measurements(value={key: array("d") for key in wanted})
@@ -140,32 +143,67 @@ class Columns(Database):
             )
         if with_file_keys:
             fill.setdefault("file", []).append(lambda texts: found.file_key.extend(map(text_key, texts)))
+        for part in self.parts(wanted, since, last, list(fill)):
+            append(found, part, wanted, list(fill.values()))
         with self.read() as connection:
-            rows = connection.execution_options(yield_per=ROWS_AT_A_TIME).execute(
-                query(wanted, since, last, list(fill))
-            )
-            for part in rows.partitions():
-                append(found, part, wanted, list(fill.values()))
             found.environments = load_environments(connection, set(found.environment))
         return found
 
+    def parts(
+        self,
+        wanted: Sequence[tuple[EngineName, str]],
+        since: datetime | None,
+        last: int | None,
+        texts: Sequence[str],
+    ) -> Iterator[Sequence[Any]]:
+        """The rows of `query` in pieces, oldest first, each read in a transaction of its own."""
+        chosen = done_since(since)
+        if last is not None:
+            place = chosen.order_by(*NEWEST_FIRST).offset(last - 1).limit(1)
+            with self.read() as connection:
+                first = connection.execute(place).first()
+            if first is not None:
+                chosen = chosen.where(not_before(first))
+        rest = math.inf if last is None else last
+        page = chosen
+        while rest > 0:
+            count = int(min(rest, ROWS_AT_A_TIME))
+            with self.read() as connection:
+                part = connection.execute(
+                    query(wanted, page.order_by(*OLDEST_FIRST).limit(count), texts)
+                ).all()
+            if part:
+                yield part
+            if len(part) < count:
+                return
+            rest -= count
+            page = chosen.where(not_before(part[-1]), runs.c.id != part[-1].id)
 
-def query(
-    wanted: Sequence[tuple[EngineName, str]], since: datetime | None, last: int | None, texts: Sequence[str]
-) -> Select[Any]:
-    """In the order in which `append` takes a row apart."""
+
+def done_since(since: datetime | None) -> Select[Any]:
+    """The runs that are done."""
     # Not `= "done"`: for that SQLite takes the index of the states, and sorts a million runs for the newest ten.
     chosen = select(runs).where(runs.c.state != "failed")
-    if since is not None:
-        chosen = chosen.where(runs.c.finished_at >= since)
-    if last is not None:
-        chosen = chosen.order_by(*NEWEST_FIRST).limit(last)
+    return chosen if since is None else chosen.where(runs.c.finished_at >= since)
+
+
+def not_before(row: Any) -> ColumnElement[bool]:
+    """In the order of OLDEST_FIRST this row and what comes after it."""
+    later = or_(runs.c.finished_at > row.finished_at, runs.c.id >= row.id)
+    # The first condition is what an index can find.
+    return and_(runs.c.finished_at >= row.finished_at, later)
+
+
+def query(wanted: Sequence[tuple[EngineName, str]], chosen: Select[Any], texts: Sequence[str]) -> Select[Any]:
+    """The columns of the chosen runs in the order in which `append` takes a row apart, and their ids."""
     run = chosen.subquery()
     by_engine = {name: results.alias(name) for name in ENGINES}
     columns = [run.c[name] for name in ("finished_at", "frames", "sample_rate", "channels", "warm_up")]
     columns += [run.c.environment_id, *(by_engine[name].c.version for name in ENGINES)]
     columns += [by_engine[engine].c[measure] for engine, measure in wanted]
     columns += [run.c[name] for name in texts]
+    if "id" not in texts:
+        columns.append(run.c.id)
     joined: Any = run
     for name, table in by_engine.items():
         joined = joined.outerjoin(table, and_(table.c.run_id == run.c.id, table.c.engine == name))
@@ -197,6 +235,6 @@ def append(
         found.value[key].extend(
             [math.nan if value is None else value for value in values] if key[1] in COUNTS else values
         )
-    for fills, column in zip(texts, columns[last:], strict=True):
+    for fills, column in zip(texts, columns[last : last + len(texts)], strict=True):
         for fill in fills:
             fill(column)

@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import pytest
 
+from fxd.store import measurements, sqlite
 from fxd.store.measurements import text_key
 from fxd.store.records import Environment, Run
-from fxd.store.store import Store
+from fxd.store.store import Store, open_store
 
 MakeRun = Callable[..., Run]
 ESR_DB, PEAK = ("tcn", "esr_db"), ("dsp", "peak_dbfs")
@@ -54,6 +55,32 @@ def test_only_the_newest_or_those_since_a_moment(store: Store, recorded: list[Ru
     assert list(store.measurements([], since=recorded[1].finished_at).finished_at) == files[1:]
     assert list(store.measurements([], since=recorded[1].finished_at, last=1).finished_at) == files[2:]
     assert len(store.measurements([ESR_DB], last=2).value[ESR_DB]) == 2
+
+
+@pytest.mark.parametrize("piece", [1, 2, 3, 7])
+def test_what_is_read_in_pieces_is_whole(
+    store: Store, make_run: MakeRun, monkeypatch: pytest.MonkeyPatch, piece: int
+) -> None:
+    monkeypatch.setattr(measurements, "ROWS_AT_A_TIME", piece)
+    runs = [make_run(f"{n}.wav", n // 3, id=f"{n:03}") for n in range(7)]  # three of a moment
+    store.record_runs([(run, None) for run in reversed(runs)])
+    ids = [run.id for run in runs]
+    assert store.measurements([ESR_DB], with_names=True).run_id == ids
+    assert store.measurements([ESR_DB], last=5, with_names=True).run_id == ids[2:]
+    assert store.measurements([ESR_DB], last=9, with_names=True).run_id == ids
+    found = store.measurements([ESR_DB], since=runs[3].finished_at, last=3, with_file_keys=True)
+    assert list(found.file_key) == [text_key(run.file) for run in runs[4:]]
+
+
+def test_who_reads_long_keeps_nobody_from_writing(
+    store: Store, url: str, make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(measurements, "ROWS_AT_A_TIME", 1)
+    monkeypatch.setattr(sqlite, "BUSY_SECONDS", 0.05)
+    store.record_runs([(make_run(f"{n}.wav", n), None) for n in range(3)])
+    with open_store(url) as writer:
+        for _ in store.parts([ESR_DB], None, None, []):
+            writer.record_run(make_run("meanwhile.wav", -5), None)
 
 
 def test_names_are_left_out_unless_asked_for(store: Store, recorded: list[Run]) -> None:
