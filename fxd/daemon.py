@@ -29,7 +29,7 @@ from fxd.pipeline.job import Job
 from fxd.pipeline.publish import Publisher
 from fxd.pipeline.retention import Retention
 from fxd.pipeline.watch import Lookout
-from fxd.pipeline.workers import CompilingNotice, Limits, Slot, wait_for_news
+from fxd.pipeline.workers import GETTING_READY, CompilingNotice, Limits, Slot, wait_for_news
 from fxd.privacy import open_to_others
 from fxd.retrainer import Retrainer
 from fxd.screen import Screen
@@ -198,8 +198,14 @@ class Daemon:
                         self.observer.tend(self.store, self.dispatcher.done, self.dispatcher.is_idle)
                     self.resume()
             compiling.check()
-            self.tell("paused" if self.paused_because else "running")
+            self.tell(self.state())
             wait_for_news(self.slots, TICK_SECONDS)
+
+    def state(self) -> str:
+        """What it is at, in the main loop."""
+        if self.paused_because:
+            return "paused"
+        return "running" if any(slot.is_ready for slot in self.slots) else "starting"
 
     def is_drained(self) -> bool:
         if not self.once or self.dispatcher.is_at_work or self.paused_because or not self.lookout.has_scanned:
@@ -267,7 +273,7 @@ class Daemon:
             host=socket.gethostname(),
             started_at=self.started_at.isoformat(timespec="seconds"),
             state=state,
-            reason=self.paused_because,
+            reason=GETTING_READY if state == "starting" else self.paused_because,
             processing=[
                 {
                     "file": work.claim.file,

@@ -33,9 +33,9 @@ class Status:
     host: str
     started_at: str
     state: str
-    """`starting`, `running`, `paused` or `stopping`."""
+    """`starting` until a worker can take files, `running`, `paused` or `stopping`."""
     reason: str = ""
-    """Why it is paused."""
+    """Why it is paused, or what it waits for while it starts."""
     processing: list[dict[str, Any]] = field(default_factory=list)
     """`file`, `audio_seconds` behind it, `length_seconds` as its header says or None, `seconds` taken so far."""
     waiting: int = 0

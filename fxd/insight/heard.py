@@ -42,12 +42,17 @@ def heard_runs(trained_on: TrainedOn, runs: Sequence[Run]) -> list[Heard]:
 
 def heard_run(trained_on: TrainedOn, run: Run) -> Heard:
     version = next((result.version for result in run.results if result.engine == "tcn"), None)
+    return heard_sound(trained_on, version, run.content_sha256)
+
+
+def heard_sound(trained_on: TrainedOn, version: str | None, content: str | None) -> Heard:
+    """Whether the model of this id had trained on this content; None is no model, and a sound nobody recorded."""
     if version is None:
         return Heard.NO
     sounds = trained_on(version)
-    if sounds is None or run.content_sha256 is None:
+    if sounds is None or content is None:
         return Heard.UNKNOWN
-    return Heard.YES if run.content_sha256 in sounds else Heard.NO
+    return Heard.YES if content in sounds else Heard.NO
 
 
 def heard_rows(trained_on: TrainedOn, measured: Measurements) -> NDArray[np.int8]:

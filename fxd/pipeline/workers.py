@@ -38,6 +38,10 @@ START_SECONDS = 600.0
 """A worker that is not ready after this long hangs; compiling the engines takes a slow machine a minute."""
 COMPILING_SECONDS = 5.0
 """Workers that take longer to get ready are compiling."""
+GETTING_READY = (
+    "the engines are being loaded, and where fxd runs for the first time compiled, which takes up to a minute"
+)
+"""What is going on while no worker is ready."""
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ or of this server. What a daemon that is not running would say is left out, as i
 import math
 from collections.abc import Iterable
 from datetime import datetime
+from functools import cache
 
 from prometheus_client import CollectorRegistry, Metric
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
@@ -17,6 +18,7 @@ from fxd import __version__
 from fxd.config import Settings
 from fxd.insight.dashboard.ledger import Ledger
 from fxd.insight.dashboard.source import Source
+from fxd.insight.heard import Heard, heard_sound
 from fxd.instance import Status
 from fxd.store.errors import StoreError
 from fxd.store.store import Store
@@ -142,11 +144,22 @@ def of_quality(store: Store) -> Iterable[Metric]:
         if math.isfinite(champion.esr_db):
             text = "Its error on the recordings that judged it, in dB; lower is closer."
             yield gauge("fxd_champion_esr_db", text, champion.esr_db)
-    latest = store.measurements([("tcn", "esr_db")], last=RECENT_RUNS).value["tcn", "esr_db"]
-    known = sorted(value for value in latest if math.isfinite(value))
+    known = recent_errors(store)
     if known:
-        text = f"Median error of the last {RECENT_RUNS} files, in dB; lower is closer."
+        text = f"Median error in dB of those of the last {RECENT_RUNS} files that their model had not trained on."
         yield gauge("fxd_recent_esr_db", text, known[len(known) // 2])
+
+
+def recent_errors(store: Store) -> list[float]:
+    """In dB, the least first: of the last files that are not known to have been trained on."""
+    latest = store.measurements([("tcn", "esr_db")], last=RECENT_RUNS, with_names=True)
+    trained_on = cache(store.trained_on)
+    versions = latest.version["tcn"]
+    return sorted(
+        value
+        for row, value in enumerate(latest.value["tcn", "esr_db"])
+        if math.isfinite(value) and heard_sound(trained_on, versions[row], latest.content[row]) != Heard.YES
+    )
 
 
 def of_trainings(store: Store) -> Iterable[Metric]:

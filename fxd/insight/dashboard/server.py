@@ -117,7 +117,7 @@ class Dashboard:
 
     async def refresh_log(self) -> dict[str, str]:
         try:
-            self.log = await in_thread(lambda: read_log(self.source, self.ledger, self.home))
+            self.log = await in_thread(lambda: read_log(self.source, self.ledger, self.home, self.log))
         except (StoreError, OSError) as error:
             self.is_away = True
             return {"trouble": self.view.trouble(str(error), self.read_at)}
@@ -129,12 +129,12 @@ class Dashboard:
         # To draw opens the database anew, and would put an empty one where a share or a disk is gone.
         if self.log is None or self.is_away:
             return {}
-        newest = self.log.runs[0].id if self.log.runs else None
+        newest, at = self.log.runs[0].id if self.log.runs else None, datetime.now(UTC)
         try:
             parts = await self.painter.draw((newest, self.log.promotion, self.log.tally.states.total()))
         except (PortraitError, OSError) as error:
             return {"portrait": self.view.no_portrait(str(error))}
-        return {} if parts is None else {"portrait": self.view.portrait(parts, datetime.now(UTC))}
+        return {} if parts is None else {"portrait": self.view.portrait(parts, at)}
 
 
 class EventStream(StreamingResponse):

@@ -1,15 +1,18 @@
 """What the page shows of one moment, from the two places that know it: what processes say, and the database."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from fxd.config import settings_mark
 from fxd.insight.dashboard.ledger import Ledger
 from fxd.insight.dashboard.source import Source
+from fxd.insight.heard import Heard, heard_runs
 from fxd.insight.hints import mixed_hint, model_hint, review_hint
 from fxd.instance import Status
 from fxd.privacy import open_to_others
 from fxd.store.records import Change, CurvePoint, Model, Promotion, Run, Training
+from fxd.store.store import Store
 from fxd.store.tallies import Tally
 from fxd.training.lock import Holder, who_trains
 
@@ -33,6 +36,8 @@ class Log:
 
     runs: list[Run]
     """Newest first."""
+    heard: dict[str, Heard]
+    """Of each of them, by its id, whether its model had trained on the sound."""
     tally: Tally
     champion: Model | None
     promotion: Promotion | None
@@ -54,14 +59,18 @@ def look_now(source: Source) -> Now:
     return Now(status, is_outdated, who_trains(source.settings.paths.db))
 
 
-def read_log(source: Source, ledger: Ledger, home: Path) -> Log:
-    """Raises StoreError or OSError where the database cannot be read now."""
+def read_log(source: Source, ledger: Ledger, home: Path, before: Log | None = None) -> Log:
+    """What the database says now; what does not change is taken from the log `before`.
+
+    Raises StoreError or OSError where the database cannot be read now.
+    """
     store, settings = source.store(), source.settings
     runs, champion, promotions = store.runs(RUNS_SHOWN), store.champion(), store.promotions()
     training = store.last_training()
     hints = (model_hint(settings, champion), review_hint(store, champion), mixed_hint(runs))
     return Log(
         runs=runs,
+        heard=heard_among(store, runs, before.heard if before else {}),
         tally=ledger.read(store),
         champion=champion,
         promotion=promotions[0] if promotions else None,
@@ -72,3 +81,11 @@ def read_log(source: Source, ledger: Ledger, home: Path) -> Log:
         changes=[change for change in store.changes() if change.accepted_at is None],
         notes=[*filter(None, hints), *open_to_others(home, settings)],
     )
+
+
+def heard_among(store: Store, runs: Sequence[Run], known: Mapping[str, Heard]) -> dict[str, Heard]:
+    """By their ids; only of runs that are not known yet the store is asked: a model's sounds may be thousands."""
+    fresh = [run for run in runs if run.id not in known]
+    found = zip(fresh, heard_runs(store.trained_on, fresh), strict=True)
+    asked = {run.id: heard for run, heard in found}
+    return {run.id: asked[run.id] if run.id in asked else known[run.id] for run in runs}

@@ -39,8 +39,8 @@ class ModelRow:
     """So many recordings."""
     reason: str
     settings_hash: str
-    served_from: tuple[datetime, ...]
-    """Oldest first."""
+    served: tuple[Promotion, ...]
+    """When it began to, and why, which need not be why it was made: somebody may have chosen it. Oldest first."""
     serves: bool
     runs: int
     """In the window."""
@@ -81,7 +81,7 @@ def model_row(model: Model, promotions: Sequence[Promotion]) -> ModelRow:
         judged_by=len(scores) if isinstance(scores, list) else 0,
         reason=model.reason,
         settings_hash=model.settings_hash,
-        served_from=tuple(sorted(one.at for one in promotions if one.model_id == model.id)),
+        served=tuple(sorted((one for one in promotions if one.model_id == model.id), key=lambda one: one.at)),
         serves=bool(promotions) and promotions[0].model_id == model.id,
         runs=0,
         new_files_esr_db=math.nan,

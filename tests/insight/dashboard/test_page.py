@@ -77,6 +77,7 @@ def test_a_dropped_file_is_seen_at_work_and_then_done(
     make_long(home, "evening.wav")
     (home.inbox / "words.wav").write_text("only words " * 30)
     home.start()
+    expect(now).to_contain_text("the engines are being loaded", timeout=DEADLINE_MS)
     expect(now).to_contain_text("running", timeout=DEADLINE_MS)
     bar = now.get_by_role("progressbar", name="evening.wav")
     expect(bar).to_be_visible(timeout=DEADLINE_MS)

@@ -91,8 +91,8 @@ def test_only_parts_that_changed_are_sent(
         assert following.next()[0] == "hello"
         part(following, "now", "Nothing is being processed")
         part(following, "runs", "No runs yet")
-        daemon(waiting=30, queue=["b.wav", "c.wav"])
-        part(following, "now", "where fxd runs for the first time its engines are compiled now")
+        daemon(state="starting", reason="it looks <around>", waiting=30, queue=["b.wav", "c.wav"])
+        part(following, "now", "Nothing is being processed yet: it looks &lt;around&gt;.")
         work = {"file": "a.wav", "audio_seconds": 3.0, "length_seconds": 12.0, "seconds": 0.1}
         daemon(processing=[work], waiting=30, queue=["b.wav", "c.wav"])
         told = part(following, "now", "a.wav")

@@ -127,6 +127,14 @@ def test_what_a_model_was_trained_on_is_told_apart(place: Any, make: MakeRun) ->
     assert report.models[0].new_files_esr_db == pytest.approx(-53.5)
 
 
+def test_why_a_model_serves_again_is_told_beside_why_it_was_made(place: Any, make: MakeRun) -> None:
+    place.store.add_model(model(reason="no better than the one that serves"))
+    place.store.promote(MODEL, "chosen <by> hand", NOON)
+    page = render(told(place, make(1, -50.0)))
+    assert "no better than the one that serves; served from 2026-03-01 " in page
+    assert ": chosen &lt;by&gt; hand</dd>" in page
+
+
 @pytest.mark.parametrize(("esr_db", "tone"), [(-55.0, "good"), (-30.0, "fair"), (-12.0, "poor")])
 def test_how_good_is_good_enough(place: Any, make: MakeRun, esr_db: float, tone: str) -> None:
     place.store.add_model(model())
