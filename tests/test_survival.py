@@ -20,6 +20,7 @@ import numpy as np
 import psutil
 import pytest
 import soundfile
+from heavy_ogg import with_comment
 from homes import DEADLINE_SECONDS, Home, wait_until
 from mounts import SmallDisk, mounted
 
@@ -124,6 +125,25 @@ def test_a_file_whose_workers_die_or_hang_is_tried_again_and_quarantined_and_the
     assert "(2 attempts)" in told
     assert states(home) == {"deadly.wav": "failed", "harmless.wav": "done"}
     assert home.outputs() == names_of("harmless")
+
+
+def test_a_file_that_takes_more_memory_than_it_may_is_quarantined_and_the_others_go_on(home: Home) -> None:
+    home.configure(QUICK.format(workers=1).replace("workers = 1", "workers = 1\nmemory_limit_mb = 256"))
+    sound = make_noise(home.root / "sound.wav", 20)
+    soundfile.write(home.root / "sound.ogg", *soundfile.read(sound), format="OGG", subtype="VORBIS")
+    (home.root / "heavy").write_bytes(with_comment((home.root / "sound.ogg").read_bytes(), 100_000_000))
+    assert soundfile.info(home.root / "heavy").frames == 20 * 44_100, "a whole file, to a decoder"
+    (home.root / "heavy").rename(home.inbox / "heavy.ogg")
+    daemon = home.start()
+    wait_until((home.inbox / "failed" / "heavy.ogg").exists, "the heavy file is quarantined")
+    drop(home, "light.wav", 1)
+    wait_until((home.inbox / "done" / "light.wav").exists, "the other file comes out")
+    assert home.stop(daemon) == 0
+    told = (home.inbox / "failed" / "heavy.ogg.error.txt").read_text()
+    assert "MB of memory, and [processing] memory_limit_mb is 256; raise that" in told
+    assert "(2 attempts)" in told
+    assert states(home) == {"heavy.ogg": "failed", "light.wav": "done"}
+    assert home.outputs() == names_of("light")
 
 
 def test_a_scheduled_retraining_that_is_killed_is_gone_on_with_by_the_next_and_the_old_model_serves(

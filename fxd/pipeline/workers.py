@@ -177,8 +177,11 @@ class Slot:
             self.kill(f"{taken:.0f} s passed for {seconds:.0f} s of audio ([processing] timeout_factor)")
         elif now >= self.next_weighing:
             self.next_weighing = now + WEIGHING_SECONDS
-            if (used := self.memory_mb()) > self.limits.memory_limit_mb:
-                self.kill(f"it took {used:.0f} MB of memory ([processing] memory_limit_mb)")
+            if (used := self.memory_mb()) > (limit := self.limits.memory_limit_mb):
+                self.kill(
+                    f"it took {used:.0f} MB of memory, and [processing] memory_limit_mb is {limit}; raise that, "
+                    "or save the file without what is large in its tags"
+                )
 
     def forgive_absence(self, now: float) -> None:
         """Charge no attempt with time in which nobody looked: what its worker said meanwhile is not read yet."""
