@@ -1,5 +1,6 @@
 """Looking at the inbox: events are hints, which may be lost, late or doubled; the folder is the truth."""
 
+import errno
 import os
 import queue
 import threading
@@ -29,6 +30,8 @@ EVENTS: list[type[FileSystemEvent]] = [FileCreatedEvent, FileMovedEvent, DirCrea
 
 FLOOD_HINTS = 30
 """So many hints at once are a flood; the smallest queue in use holds some more."""
+NO_WATCHES = (errno.ENOSPC, errno.EMFILE)
+"""What the system says where one user's limit of watches, or of those who watch, is reached."""
 LATE_LOOK_SECONDS = 2.0
 """How often originals that were archived a moment ago are looked at."""
 
@@ -82,8 +85,12 @@ class Watch:
         # It warns, at length, of a new folder that it finds twice, which takes nothing away.
         warnings.filterwarnings("ignore", "Callback with id", RuntimeWarning, module="watchdog")
         observer = Observer()
-        observer.schedule(self.hints, str(self.root), recursive=self.recursive, event_filter=EVENTS)
-        observer.start()
+        try:
+            observer.schedule(self.hints, str(self.root), recursive=self.recursive, event_filter=EVENTS)
+            observer.start()
+        except BaseException:
+            observer.stop()  # it holds a thread and three descriptors from the moment that it is made
+            raise
         self.observer = observer
 
     def sees(self) -> bool:
@@ -112,6 +119,8 @@ class Lookout:
         self.next_scan = 0.0
         self.next_late_look = 0.0
         self.is_flooded = False
+        self.is_blind = False
+        """Whether the system had no watch left for it: tried again with every scan."""
 
     def look(self) -> bool:
         """Notice what is new; returns whether the whole folder was looked through.
@@ -119,9 +128,10 @@ class Lookout:
         Raises OSError where the inbox cannot be read.
         """
         now = time.monotonic()
-        if not self.inbox.settings.polling and not self.watch.sees():
+        is_told_of_none = self.inbox.settings.polling or (self.is_blind and now < self.next_scan)
+        if not is_told_of_none and not self.watch.sees():
             self.watch.stop()
-            self.watch.start()
+            self.start_watch()
             self.next_scan = now
         self.follow_hints(now)
         if now >= self.next_late_look:
@@ -131,8 +141,28 @@ class Lookout:
             return False
         self.inbox.scan()
         settings = self.inbox.settings
-        self.next_scan = now + (settings.settle_seconds if settings.polling else settings.rescan_seconds)
+        is_told = not (settings.polling or self.is_blind)
+        self.next_scan = now + (settings.rescan_seconds if is_told else settings.settle_seconds)
         return True
+
+    def start_watch(self) -> None:
+        """Watch the folder; where the system has no watch left for it, it is looked through instead."""
+        try:
+            self.watch.start()
+        except OSError as error:
+            if error.errno not in NO_WATCHES:
+                raise
+            if not self.is_blind:
+                logger.warning(
+                    "{}: {}, so it is looked through every {:g} s; raise fs.inotify.max_user_watches or "
+                    "fs.inotify.max_user_instances with sysctl",
+                    display(self.inbox.root),
+                    error.strerror,
+                    self.inbox.settings.settle_seconds,
+                )
+            self.is_blind = True
+        else:
+            self.is_blind = False
 
     @property
     def has_scanned(self) -> bool:

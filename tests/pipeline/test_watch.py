@@ -1,5 +1,8 @@
 """What events tell of the inbox, and what they do not."""
 
+import errno
+import threading
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -97,6 +100,23 @@ def test_where_no_events_come_the_folder_is_looked_at_again_and_again(
     assert lookout.watch.observer is None
     (tmp_path / "riff.wav").write_bytes(b"x")
     look_until_seen(lookout, "riff.wav")
+
+
+def test_where_the_system_has_no_watch_left_the_folder_is_looked_at_again_and_again(
+    make_lookout: MakeLookout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "inotify watch limit reached")
+
+    threads = threading.active_count()
+    with monkeypatch.context() as patch:
+        patch.setattr("watchdog.observers.inotify.InotifyWatchGroup", refuse)
+        lookout = make_lookout()
+        (tmp_path / "riff.wav").write_bytes(b"x")
+        look_until_seen(lookout, "riff.wav")
+        wait_until(lambda: threading.active_count() == threads, "what was begun in vain has ended")
+    wait_until(lambda: lookout.look() and lookout.watch.sees(), "it watches once there is a watch for it")
+    assert lookout.next_scan > time.monotonic() + 60
 
 
 def test_a_watcher_whose_thread_died_is_replaced(make_lookout: MakeLookout, tmp_path: Path) -> None:
