@@ -1,7 +1,9 @@
 """`fxd report`: one page that tells how good the imitation is, to look at, to listen to and to send on."""
 
 import json
+import re
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +18,10 @@ from fxd.store.store import open_store
 
 HEAD_BYTES = 2_000
 """Of a page, in which it says who made it."""
+
+
+ABANDONED_SECONDS = 3600.0
+"""Nobody writes a page for that long."""
 
 
 class NotOurs(OSError):
@@ -34,6 +40,7 @@ def report(settings: Settings, output: Path, window: Window, files: int, audio: 
             return 0
         page = render(made)
     try:
+        sweep(output.absolute())
         write_text(output.absolute(), page)
     except OSError as error:
         why = error.strerror or error
@@ -55,6 +62,14 @@ def refuse_others(output: Path) -> None:
                     f"{display(output)} is there already and is no report of fxd's; move it away, or name "
                     "another file with -o"
                 )
+
+
+def sweep(output: Path) -> None:
+    """Remove what reports left beside `output` that were killed while they wrote it."""
+    leftover = re.compile(rf"\.{re.escape(output.name)}\.\d+\.tmp")
+    for path in output.parent.glob(".*.tmp"):
+        if leftover.fullmatch(path.name) and time.time() - path.lstat().st_mtime > ABANDONED_SECONDS:
+            path.unlink(missing_ok=True)
 
 
 def told(output: Path, made: Report, size: int) -> str:

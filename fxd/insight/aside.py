@@ -5,6 +5,7 @@ Nothing heavy is imported here at the top, as whoever asks imports this.
 
 import multiprocessing
 import signal
+import threading
 from concurrent.futures import ProcessPoolExecutor
 from datetime import datetime
 
@@ -17,11 +18,23 @@ def look_aside(database_url: str) -> tuple[tuple[Change, ...], datetime]:
     Returns those found, oldest first, and the moment from which on any change would have been found. Raises
     StoreError or StoreUnavailable where the database cannot be read.
     """
-    # Ctrl-C reaches the whole terminal group; when the search ends is decided here.
-    with ProcessPoolExecutor(
-        1, multiprocessing.get_context("spawn"), signal.signal, (signal.SIGINT, signal.SIG_IGN)
-    ) as pool:
+    with helper() as pool:
         return pool.submit(search, database_url).result()
+
+
+def helper() -> ProcessPoolExecutor:
+    """One process, which ends with this one, however that ends."""
+    return ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), begin)
+
+
+def begin() -> None:
+    """What the helper does first."""
+    from fxd.pipeline.workers import end_with_parent
+
+    # Ctrl-C reaches the whole terminal group; when the search ends is decided by who asked.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Who was killed can tell nobody: a pool's process would wait for the next job for ever.
+    threading.Thread(target=end_with_parent, daemon=True).start()
 
 
 def search(database_url: str) -> tuple[tuple[Change, ...], datetime]:

@@ -420,6 +420,9 @@ def test_a_page_is_written_whole_over_an_older_one_and_over_nothing_else(heard: 
     os.mkfifo(tmp_path / "pipe")
     assert "is no regular file" in heard.fxd("report", "--no-audio", "-o", tmp_path / "pipe", code=1).stderr
     output = tmp_path / "deep" / "report.html"
+    output.parent.mkdir()
+    (output.parent / ".report.html.123.tmp").write_text("half")  # of one that was killed
+    os.utime(output.parent / ".report.html.123.tmp", (0, 0))
     for _ in range(2):
         assert "4 runs" in heard.fxd("report", "--no-audio", "-o", output).stdout
     assert [path.name for path in output.parent.iterdir()] == ["report.html"]
