@@ -19,6 +19,7 @@ segment is outliers, never a change.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 
 import numpy as np
@@ -117,10 +118,12 @@ class Look:
     def settled(self, passed: dict[int, float]) -> list[Cut]:
         """The cuts of the series, each where it is best, and between levels that are apart."""
         cuts = [Cut(self.skipped + index * self.pool, passed[index]) for index in sorted(passed)]
+        # Giving one up moves its neighbours only: of hundreds, as a ramp has, all others stay where they were.
+        moved = cache(self.moved)
         while cuts:
             bounds = [0, *(cut.index for cut in cuts), len(self.raw)]
             for i in range(len(cuts)):
-                bounds[i + 1] = self.moved(bounds[i : i + 3])
+                bounds[i + 1] = moved(*bounds[i : i + 3])
             cuts = [Cut(index, cut.chance) for index, cut in zip(bounds[1:], cuts, strict=False)]
             medians = [float(np.median(self.raw[a:b])) for a, b in pairwise(bounds)]
             steps = np.abs(np.diff(medians))
@@ -129,9 +132,8 @@ class Look:
             del cuts[int(steps.argmin())]
         return [Cut(int(self.places[cut.index]), cut.chance) for cut in cuts]
 
-    def moved(self, bounds: Sequence[int]) -> int:
-        """Where the cut in the middle of the three is best."""
-        before, cut, after = bounds
+    def moved(self, before: int, cut: int, after: int) -> int:
+        """Where the cut is best between the two."""
         reach = max(REACH, 2 * SEGMENT * self.pool)
         start, end = max(before, cut - reach), min(after, cut + reach)
         return start + finest_cut(self.raw[start:end], self.floor) if end - start >= 2 * SEGMENT else cut

@@ -116,7 +116,10 @@ def levels_of(values: Values, floor: float) -> tuple[Codes, Gaps]:
     used, codes = np.unique(np.searchsorted(bounds, values), return_inverse=True)
     middle = float(np.median(values))
     reach = OUTLIER * max(NORMAL_MAD * float(np.median(np.abs(values - middle))), floor)
-    levels = [float(np.median(values[codes == code])) for code in range(len(used))]
+    # A level is the median of its values: in order, those stand together.
+    ordered, numbers = np.sort(values), np.bincount(codes, minlength=len(used))
+    first = np.cumsum(numbers) - numbers
+    levels = (ordered[first + (numbers - 1) // 2] + ordered[first + numbers // 2]) / 2
     gaps = np.diff(np.clip(levels, middle - reach, middle + reach))
     return codes.astype(np.int8), gaps.astype(np.float32)
 
@@ -186,8 +189,10 @@ def shuffled(codes: Codes, block: int, rng: np.random.Generator) -> Codes:
         return rng.permutation(codes)
     rolled = np.roll(codes, int(rng.integers(len(codes))))
     whole = len(codes) // block * block
-    blocks = [*rolled[:whole].reshape(-1, block), rolled[whole:]]
-    return np.concatenate([blocks[place] for place in rng.permutation(len(blocks))])
+    blocks, rest = rolled[:whole].reshape(-1, block), rolled[whole:]
+    order = rng.permutation(len(blocks) + 1)
+    place = int(np.flatnonzero(order == len(blocks))[0])
+    return np.concatenate([blocks[order[:place]].ravel(), rest, blocks[order[place + 1 :]].ravel()])
 
 
 def gumbel_tail(sample: Values, value: float) -> float:

@@ -5,11 +5,13 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from fxd.insight import changes
 from fxd.insight.changes import FALSE_DISCOVERIES, difference, find_changes, outliers, passing_level
 from fxd.insight.energy import (
     SEGMENT,
     Values,
     best_cut,
+    finest_cut,
     gumbel_tail,
     levels_of,
     resemblance,
@@ -176,6 +178,17 @@ def test_how_far_values_resemble_their_neighbours_is_seen_past_changes_of_level(
     assert sum(block == 1 for block in white) >= 18
     assert all(resemblance(alike(seed, 1_000, 0.5)) >= 4 for seed in range(20))
     assert all(resemblance(alike(seed, 1_000, 0.9)) >= 16 for seed in range(20))
+
+
+def test_of_a_ramp_only_the_neighbours_of_a_cut_that_is_given_up_are_looked_at_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    looked = []
+    monkeypatch.setattr(changes, "finest_cut", lambda *given: looked.append(1) or finest_cut(*given))
+    ramp = np.linspace(0, 3, 1_500) + np.random.default_rng(0).normal(0, 0.05, 1_500)
+    cuts = len(found(ramp))
+    assert cuts > 25
+    assert len(looked) < 3 * cuts
 
 
 def test_a_rare_new_level_without_any_noise_is_found() -> None:
