@@ -1,6 +1,7 @@
 """Which runs each measure counts, and what their values are: the one place where runs are left out of figures.
 
-timing    not of cold workers, and of machines that can be set side by side
+timing    not of cold workers unless groups are told and there is nothing else, and of machines that can be set
+          side by side
 quality   not of sounds that the model of the run had trained on: its error there says little of others
 the rest  every run that is done
 """
@@ -29,6 +30,8 @@ class Counted:
     heard: NDArray[np.int8]
     timing: Timing
     series: Sequence[Series]
+    counts_cold: bool = False
+    """Whether cold workers count in timing, as all that could be told were cold."""
 
     def values(self, series: Series) -> NDArray[np.float64]:
         """One measure of each row; nan where it does not count or is no finite number."""
@@ -36,7 +39,9 @@ class Counted:
         values = values_of(self.measured, series)
         if measure in TIMING:
             values = self.timing.scaled(measure, values)
-            values[self.cold | ~self.timing.rows] = np.nan
+            values[~self.timing.rows] = np.nan
+            if not self.counts_cold:
+                values[self.cold] = np.nan
         if measure in QUALITY:
             values[self.heard == Heard.YES] = np.nan
         return values
@@ -54,7 +59,11 @@ class Counted:
     def left_out_of_timing(self) -> list[str]:
         said = [self.timing.told] if self.timing.told else []
         if cold := int(self.cold.sum()):
-            said.append(f"left out of timing: {runs(cold)} of cold workers")
+            said.append(
+                f"counted in timing: {runs(cold)} of cold workers, as there are no others"
+                if self.counts_cold
+                else f"left out of timing: {runs(cold)} of cold workers"
+            )
         return said
 
     def left_out_of_quality(self) -> list[str]:
@@ -79,4 +88,5 @@ def counted(store: Store, measured: Measurements, series: Sequence[Series], each
     """What counts of `measured`, which holds content keys and the columns of `series`."""
     cold = np.asarray(measured.warm_up) != 0
     timing = timing_of(store, measured, each_apart)
-    return Counted(measured, cold, heard_rows(store.trained_on, measured), timing, series)
+    heard = heard_rows(store.trained_on, measured)
+    return Counted(measured, cold, heard, timing, series, counts_cold=not (timing.rows & ~cold).any())

@@ -118,6 +118,20 @@ def test_cold_workers_are_not_timed(log: Log) -> None:
     assert figure(group, "tcn", "x_realtime") == (1, 50.0)
     assert figure(group, "tcn", "esr_db") == (2, -41.0)
     assert "left out of timing: 1 run of cold workers" in log.ask("--by", "model")
+    groups_of_one = groups(log, "file")
+    assert [figure(groups_of_one[f"{name}.wav"], "tcn", "x_realtime")[0] for name in "ab"] == [0, 1]
+
+
+def test_where_all_workers_were_cold_they_are_timed_as_the_plain_table_does(log: Log) -> None:
+    log.model(COMPACT, [])
+    for number in range(3):
+        log.add(f"{number}", -40.0, 10.0 + number, warm_up=True)
+    (group,) = groups(log, "model").values()
+    plain = log.json()["summary"]["tcn"]["x_realtime"]
+    assert figure(group, "tcn", "x_realtime") == (plain["n"], plain["median"]) == (3, 11.0)
+    assert "counted in timing: 3 runs of cold workers, as there are no others" in " ".join(
+        log.ask("--by", "model").split()
+    )
 
 
 def test_timing_is_of_the_machine_with_most_runs_where_there_is_no_peak(log: Log) -> None:
