@@ -18,6 +18,7 @@ from fxd.store.store import Store, StoreError
 from fxd.training.models import ModelError, load_network
 
 LOOK_SECONDS = 2.0
+STOP_SECONDS = 1.0
 POLITENESS = 10
 """Of the thread that compiles: on a busy machine it waits, and the sound does not."""
 
@@ -93,7 +94,15 @@ class ChampionWatch:
         return Arrival(model, Newcomer("tcn", path, after, rehearsal.levels["tcn"]))
 
     def stop(self) -> None:
+        """Look no more; a model that is being made ready is not waited for, which `is_busy` tells."""
         self.ended.set()
+        if self.thread.is_alive():
+            self.thread.join(STOP_SECONDS)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether the thread is at work, or would be had nobody ended it."""
+        return self.thread.is_alive()
 
 
 def be_polite() -> None:

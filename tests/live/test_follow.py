@@ -1,14 +1,19 @@
 """What is said of a new champion that cannot be heard, and that it takes a while."""
 
+import io
 import shutil
+import sys
+import threading
 
 import pytest
 from homes import Home
 
+from fxd.commands.play import leave
 from fxd.factory import install_factory_model
 from fxd.home import open_home
 from fxd.live.desk import Load
 from fxd.live.engines import Rehearsal, Shape
+from fxd.live.errors import LiveError
 from fxd.live.follow import Arrival, ChampionWatch
 from fxd.store.store import open_store
 from fxd.training.models import model_folder
@@ -46,6 +51,43 @@ def test_a_champion_whose_files_are_gone_is_told_once(home: Home, champion: str)
     assert str(told).startswith("compact-02bf serves now, and cannot be heard: ")
     assert "No such file" in str(told)
     assert nothing is None
+
+
+@pytest.mark.usefixtures("champion")
+def test_a_champion_that_is_still_compiled_keeps_nobody_from_leaving(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, compiled = threading.Event(), threading.Event()
+
+    def slow(*_: object) -> Rehearsal:
+        begun.set()
+        assert compiled.wait(60)
+        raise LiveError("it is no longer wanted")
+
+    monkeypatch.setattr("fxd.live.follow.rehearse", slow)
+    monkeypatch.setattr("fxd.live.follow.LOOK_SECONDS", 0.01)
+    monkeypatch.setattr("fxd.live.follow.STOP_SECONDS", 0.01)
+    monkeypatch.setattr("fxd.live.follow.be_polite", lambda: None)
+    _, settings = open_home(home.root)
+    with open_store(settings.database_url) as store:
+        watch = ChampionWatch(settings, store, Shape(48_000, 1), lambda: 16, "jackd -p", "another")
+        assert not watch.is_busy
+        watch.start()
+        assert begun.wait(60)
+        watch.stop()
+        assert watch.is_busy
+        compiled.set()
+        watch.thread.join(60)
+        assert not watch.is_busy
+
+
+def test_what_was_told_is_out_before_the_program_is_left_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    told, left = io.BytesIO(), []
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(told, "utf-8"))
+    monkeypatch.setattr("fxd.commands.play.os._exit", lambda code: left.append((code, told.getvalue())))
+    print("played")
+    leave(1)
+    assert left == [(1, b"played\n")]
 
 
 @pytest.mark.usefixtures("champion")
