@@ -70,7 +70,8 @@ def test_a_take_that_is_longer_than_the_ring_is_whole(tmp_path: Path) -> None:
     assert np.array_equal(sound(tmp_path / "take.dry.wav"), dry)
 
 
-def test_a_take_can_be_read_while_it_grows(tmp_path: Path) -> None:
+def test_a_take_can_be_read_while_it_grows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fxd.live.record.TURN_SECONDS", 0.001)
     made = desk()
     recorder = Recorder(made, tmp_path / "take.wav")
     recorder.start()
@@ -88,7 +89,10 @@ def told_frames(path: Path) -> int:
     return int.from_bytes(head[at : at + 4], "little") // 4
 
 
-def test_a_take_too_long_for_a_file_goes_on_in_another(tmp_path: Path) -> None:
+def test_a_take_too_long_for_a_file_goes_on_in_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fxd.live.record.TURN_SECONDS", 0.001)
     made = desk()
     recorder = Recorder(made, tmp_path / "take.wav", limit_bytes=4 * 5_000)
     recorder.start()
