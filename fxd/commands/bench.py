@@ -59,7 +59,7 @@ def show(done: Bench, output: Output) -> None:
     elif output == "markdown":
         print(markdown(done.document), end="")
     else:
-        print_bench(Console(), done.document)
+        print_bench(Console(emoji=False), done.document)
 
 
 def clash(given: Collection[str]) -> str:
@@ -93,7 +93,7 @@ def list_benches(settings: Settings, as_json: bool) -> int:
             for one in kept
         ]
         columns = ("id", "started", "host", "fxd")
-        print_table(Console(), Section("Benchmarks, newest first", columns, len(columns), rows))
+        print_table(Console(emoji=False), Section("Benchmarks, newest first", columns, len(columns), rows))
     return 0
 
 
@@ -126,7 +126,7 @@ def compare(settings: Settings, names: Sequence[str], as_json: bool) -> int:
     if as_json:
         print(json.dumps(compared, indent=2, allow_nan=False))
     else:
-        print_comparison(Console(), compared)
+        print_comparison(Console(emoji=False), compared)
     return 0
 
 

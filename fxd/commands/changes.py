@@ -112,7 +112,7 @@ def print_findings(found: "Findings", changes: list[Change]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    console = Console()
+    console = Console(emoji=False)
     looked = f"Looked at {found.runs:,} runs in {len(found.series)} series."
     if not found.series:
         looked = (

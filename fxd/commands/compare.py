@@ -71,7 +71,7 @@ def facts(old: str, new: str, found: SideBySide) -> dict[str, object]:
 
 
 def print_comparison(old: str, new: str, found: SideBySide) -> None:
-    console = Console()
+    console = Console(emoji=False)
     if found.decision.files:
         table = Table(box=None, pad_edge=False, header_style="bold")
         table.add_column("validation sound", overflow="fold")

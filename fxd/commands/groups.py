@@ -46,4 +46,4 @@ def tell_groups(store: Store, question: Question, by: By) -> None:
         return
     from rich.console import Console
 
-    print_groups(Console(), grouping, notes)
+    print_groups(Console(emoji=False), grouping, notes)

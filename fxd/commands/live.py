@@ -24,7 +24,7 @@ def tell_devices(as_json: bool) -> int:
         name = device.name + (" *" if device.is_default_input or device.is_default_output else "")
         counts = (str(count) for count in (device.inputs, device.outputs, device.sample_rate))
         table.add_row(str(device.index), Text(name), Text(device.api), *counts)
-    console = Console()
+    console = Console(emoji=False)
     console.print(table)
     console.print("* is used where none is named" if devices else "There is none.", style="dim")
     return 0
@@ -44,5 +44,5 @@ def tell_sessions(settings: Settings, last: int, as_json: bool) -> int:
 
     from fxd.insight.live_sessions import live_table
 
-    Console().print(live_table(sessions))
+    Console(emoji=False).print(live_table(sessions))
     return 0

@@ -31,7 +31,7 @@ def list_models(settings: Settings, as_json: bool) -> int:
     from rich.table import Table
     from rich.text import Text
 
-    console = Console()
+    console = Console(emoji=False)
     if not models:
         console.print("No models yet; the first `fxd start` brings one.")
         return 0
@@ -90,7 +90,7 @@ def show_model(settings: Settings, text: str, as_json: bool) -> int:
     for name, value in model.details.items():
         if name not in facts:
             table.add_row(Text(in_one_line(name), style="dim"), Text(in_one_line(plain(value))))
-    Console().print(table)
+    Console(emoji=False).print(table)
     return 0
 
 

@@ -45,4 +45,4 @@ def tell_comparison(store: Store, question: Question, names: tuple[str, str]) ->
         return
     from rich.console import Console
 
-    print_comparison(Console(), sides, told, notes)
+    print_comparison(Console(emoji=False), sides, told, notes)

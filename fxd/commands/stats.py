@@ -91,7 +91,7 @@ def tell_table(settings: Settings, store: Store, question: Question) -> None:
     from fxd.insight.stats_table import print_stats
 
     whole = all_of(store, question) if len(runs) == PAGE else None
-    console = Console()
+    console = Console(emoji=False)
     print_stats(console, runs, heard_runs(store.trained_on, runs), question.series, whole)
     for note in (mixed_hint(runs), hint):
         if note:

@@ -111,7 +111,7 @@ def print_facts(settings: Settings, facts: dict[str, Any], running: Status | Non
         table.add_row("" if number else "changes", line)
     if facts["changes"]:
         table.add_row("", Text("`fxd stats --changes` tells all; `--accept ID` if one was to be expected"))
-    Console().print(table)
+    Console(emoji=False).print(table)
 
 
 def clock(moment: str) -> str:

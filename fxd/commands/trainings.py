@@ -36,7 +36,7 @@ def list_trainings(settings: Settings, as_json: bool) -> int:
     from rich.padding import Padding
     from rich.text import Text
 
-    console = Console()
+    console = Console(emoji=False)
     at_work = who_trains(settings.paths.db) is not None
     head = line("started", "trained", "steps", "best dB")
     console.print(Text(f"{head}curve", style="bold", no_wrap=True))

@@ -109,7 +109,7 @@ def print_story(settings: Settings, name: str, present: list[dict[str, Any]], ru
     from rich.console import Console
     from rich.text import Text
 
-    console = Console()
+    console = Console(emoji=False)
     if not runs and not present:
         console.print(Text(f"{name}: not known here; it never was in this inbox, or has another name"))
     for one in present:

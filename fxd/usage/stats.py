@@ -136,6 +136,8 @@ def clash(given: Collection[str]) -> str:
     for question in OTHER_QUESTIONS.keys() & set(given):
         others = [option for option in given if option not in {question, *OTHER_QUESTIONS[question]}]
         both = (question, others[0]) if others else both
+    if both in WHOLE:
+        return f"{both[0]} and {both[1]} go together only with --by or --compare: the JSON of runs has all"
     if both is None and "--note" in given and "--accept" not in given:
         return "--note goes with --accept"
     return f"{both[0]} and {both[1]} do not go together" if both else ""

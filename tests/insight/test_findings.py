@@ -222,14 +222,14 @@ def test_a_change_is_measured_on_the_kinds_of_both_sides(log: Log) -> None:
 
 def test_a_single_slow_run_is_named_and_is_no_change(log: Log) -> None:
     steady(log, 60)
-    log.add("hiccup\x1b[31m", -50.0, tcn_x=8.0, dsp_x=600.0)
+    log.add("hiccup:bell:\x1b[31m", -50.0, tcn_x=8.0, dsp_x=600.0)
     steady(log, 30, 5)
     found = log.json("--changes")
     assert found["changes"] == []
     slow = [one for one in found["outliers"] if one["series"] == "tcn x_realtime on studio"]
-    assert [(one["file"], round(one["value"], 2)) for one in slow] == [("hiccup\x1b[31m.wav", 8.0)]
+    assert [(one["file"], round(one["value"], 2)) for one in slow] == [("hiccup:bell:\x1b[31m.wav", 8.0)]
     told = log.ask("--changes")
-    assert r"Single outlier, no change: hiccup\x1b[31m.wav" in told
+    assert r"Single outlier, no change: hiccup:bell:\x1b[31m.wav" in told
     assert "\x1b" not in told
 
 
