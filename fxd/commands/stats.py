@@ -17,7 +17,7 @@ from fxd.store.records import Run
 from fxd.store.store import Store, open_store
 
 if TYPE_CHECKING:
-    from fxd.insight.stats_table import Together
+    from fxd.insight.together import Together
 
 MOST_SESSIONS = 1_000
 """Of playing live, that are told together."""
@@ -102,7 +102,7 @@ def tell_table(settings: Settings, store: Store, question: Question) -> None:
 
 def all_of(store: Store, question: Question) -> Together:
     """What more runs than are listed say together."""
-    from fxd.insight.stats_table import together_of
+    from fxd.insight.together import together_of
 
     done, failed = store.count_done(question.last, question.since)
     return together_of(store.measurements(columns_of(EVERY_SERIES), question.since, done), failed)

@@ -15,6 +15,7 @@ from fxd.insight.stats import Series
 from fxd.insight.stats_table import (
     GAP,
     LEAST_COURSE,
+    WHOLE,
     Shortened,
     figure,
     intervals_told,
@@ -29,8 +30,6 @@ SIDE_BY_SIDE = 3
 """Measures that 80 columns hold."""
 COURSE = 12
 """Columns that the course of a measure may take."""
-WHOLE = ("n", "median", "std", "p95", "interval")
-"""What is told where there is one measure only."""
 LONGEST_NAME = 36
 
 CSV_HEADER = ("by", "group", "first_at", "last_at", "runs", "warm_up", "heard", "engine", "measure")

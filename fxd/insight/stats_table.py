@@ -1,8 +1,7 @@
 """The statistics as a person reads them, on 80 columns or more."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 
 from rich import box
 from rich.cells import cell_len
@@ -14,74 +13,33 @@ from rich.text import Text
 from fxd.bootstrap import FEWEST
 from fxd.insight.heard import Heard
 from fxd.insight.plain import plain, short_id
-from fxd.insight.sparkline import COURSE, course_of, sparkline
+from fxd.insight.sparkline import COURSE, sparkline
 from fxd.insight.stats import (
     EVERY_SERIES,
-    MEASURES,
     NO_RUNS,
-    TIMING,
     Series,
     Summary,
-    described,
     result_json,
-    summaries,
-    summaries_of,
-    values_of,
-    warmed,
 )
+from fxd.insight.together import Together, together
 from fxd.local_time import minute
-from fxd.store.measurements import Measurements
-from fxd.store.records import EngineName, Run
+from fxd.store.records import Run
 
 NOTHING = "–"
 ELLIPSIS = "…"
 
 MOST_FAILURES = 20
 """Failed runs whose reasons are told."""
+WHOLE = ("n", "median", "std", "p95", "interval")
+"""What is told of a measure where there is room."""
 GAP = 2
 """Between two columns of a table."""
+ROOM_FOR_ALL = 72
+"""Columns; on fewer, what is least needed is left out, so that names and numbers stay whole."""
 ROOM_FOR_WORDS = 96
 """Columns; on fewer, marks in words would leave names of files too little."""
 LEAST_COURSE = 6
 """Columns that a course of values needs to say something."""
-
-
-@dataclass(frozen=True)
-class Together:
-    """What many runs say together, those that are not listed one by one among them."""
-
-    figures: Mapping[EngineName, Mapping[str, Summary]]
-    courses: Mapping[Series, Sequence[float]]
-    """The values of each measure, oldest first."""
-    done: int
-    failed: int
-
-
-def together(runs: Sequence[Run]) -> Together:
-    """The same of runs that are listed, given newest first."""
-    done = [run for run in reversed(runs) if run.state == "done"]
-    courses: dict[Series, list[float]] = {
-        (engine, measure): [values[measure] for values in found if values[measure] is not None]
-        for timed, found_of in ((True, described(warmed(done))), (False, described(done)))
-        for engine, found in found_of.items()
-        for measure in MEASURES[engine]
-        if (measure in TIMING) == timed
-    }
-    return Together(summaries(runs), courses, len(done), len(runs) - len(done))
-
-
-def together_of(measured: Measurements, failed: int) -> Together:
-    """The same of more runs than could be held one by one; `measured` has every column."""
-    import numpy as np
-
-    warm = np.asarray(measured.warm_up) == 0
-    counted = warm if warm.any() else ~warm
-    courses = {}
-    for engine, measure in EVERY_SERIES:
-        values = values_of(measured, (engine, measure))
-        values = values[counted & ~np.isnan(values)] if measure in TIMING else values[~np.isnan(values)]
-        courses[engine, measure] = course_of(values)
-    return Together(summaries_of(measured), courses, len(measured), failed)
 
 
 def print_stats(
@@ -99,9 +57,9 @@ def print_stats(
         console.print(NO_RUNS, markup=False)
         return
     whole = whole or together(runs)
-    title = "Runs, newest first (x: times faster than real time)"
-    words = console.width >= ROOM_FOR_WORDS
-    print_section(console, title, runs_table(runs, heard, words))
+    words, narrow = console.width >= ROOM_FOR_WORDS, console.width < ROOM_FOR_ALL
+    title = "Runs, newest first" if narrow else "Runs, newest first (x: times faster than real time)"
+    print_section(console, title, runs_table(runs, heard, words, narrow))
     if (left := whole.done + whole.failed - len(runs)) > 0:
         console.print(
             f"and {left:,} older ones, which --csv and --json list\n",
@@ -116,9 +74,10 @@ def print_stats(
                 f"and {left:,} older ones, which --csv and --json list\n", style="dim", markup=False
             )
     if whole.done:
-        title = "Together, per engine and measure (interval: of the median, at 95 % confidence)"
+        told = " (interval: of the median, at 95 % confidence)" * (not narrow)
+        title = f"Together, per engine and measure{told}"
         print_section(console, title, summary_table(console, whole, series))
-    shown = [whole.figures[engine][measure] for engine, measure in series]
+    shown = [] if narrow else [whole.figures[engine][measure] for engine, measure in series]
     for note in [*intervals_told(shown), *marks_told(runs, heard, words)]:
         console.print(f"Note: {note}", style="dim", markup=False, highlight=False)
 
@@ -171,21 +130,29 @@ class Shortened:
         return Measurement(min(width, 8), width)
 
 
-def runs_table(runs: Sequence[Run], heard: Sequence[Heard] = (), words: bool = True) -> Table:
-    """A line for each run, with a column of marks where one of them has any: in words, else by their initials."""
+def runs_table(
+    runs: Sequence[Run], heard: Sequence[Heard] = (), words: bool = True, narrow: bool = False
+) -> Table:
+    """A line for each run, with a column of marks where one of them has any: in words, else by their initials.
+
+    A narrow one tells when, what and how close: 40 columns hold it.
+    """
     known = heard or [Heard.UNKNOWN] * len(runs)
     marks = [mark(run, own, words) for run, own in zip(runs, known, strict=True)]
     table = new_table()
     table.add_column("finished", no_wrap=True)
     table.add_column("file")
-    for heading in ("length", "dsp x", "tcn x", "ESR dB"):
+    for heading in ("ESR dB",) if narrow else ("length", "dsp x", "tcn x", "ESR dB"):
         table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("model", no_wrap=True)
+    if not narrow:
+        table.add_column("model", no_wrap=True)
     if any(marks):
         table.add_column("", no_wrap=True)
     for run, own in zip(runs, marks, strict=True):
         style = "red" if run.state == "failed" else ""
-        table.add_row(*run_cells(run), *([own] if any(marks) else []), style=style)
+        cells = run_cells(run)
+        cells = [*cells[:2], cells[5]] if narrow else cells
+        table.add_row(*cells, *([own] if any(marks) else []), style=style)
     return table
 
 
@@ -221,18 +188,18 @@ def failures_table(failed: Sequence[Run]) -> Table:
 
 def summary_table(console: Console, whole: Together, series: Sequence[Series]) -> Table:
     """A line for each engine and measure; 80 columns hold it. On a terminal with its course if there is room."""
-    table = measures_table(whole, series)
+    table = measures_table(whole, series, narrow=console.width < ROOM_FOR_ALL)
     if not console.is_terminal:
         return table
     room = min(COURSE, console.width - Measurement.get(console, console.options, table).maximum - GAP)
     return measures_table(whole, series, room) if room >= LEAST_COURSE else table
 
 
-def measures_table(whole: Together, series: Sequence[Series], course: int = 0) -> Table:
+def measures_table(whole: Together, series: Sequence[Series], course: int = 0, narrow: bool = False) -> Table:
     table = new_table()
     table.add_column("", no_wrap=True)
     table.add_column("measure", no_wrap=True)
-    for heading in ("n", "median", "std", "p95", "interval"):
+    for heading in WHOLE[:2] if narrow else WHOLE:
         table.add_column(heading, justify="right", no_wrap=True)
     if course:
         table.add_column("course", justify="right", no_wrap=True)
@@ -240,7 +207,8 @@ def measures_table(whole: Together, series: Sequence[Series], course: int = 0) -
         for measure, summary in measures.items():
             if (engine, measure) in series:
                 line = [sparkline(whole.courses[engine, measure], course)] if course else []
-                table.add_row(engine, measure, *summary_cells(summary), *line)
+                cells = summary_cells(summary)
+                table.add_row(engine, measure, *(cells[:2] if narrow else cells), *line)
         table.add_section()
     return table
 

@@ -39,6 +39,15 @@ def test_a_run_is_one_line(make_run: MakeRun) -> None:
     assert line_of(text, "sub/riff.wav") == f"{finished} sub/riff.wav 0:05.0 20 20 -35.2 compact-ab12"
 
 
+def test_a_narrow_terminal_leaves_columns_out_and_numbers_whole(make_run: MakeRun) -> None:
+    run = make_run("drums/a long name of a take.wav")
+    text = printed([run] * 7, width=40)
+    finished = run.finished_at.astimezone().strftime("%Y-%m-%d %H:%M")
+    assert f"{finished} drums/…ake.wav -35.2" in {" ".join(line.split()) for line in text.splitlines()}
+    assert line_of(text, "tcn", "esr_db") == "tcn esr_db 7 -35.2"
+    assert max(map(len, text.splitlines())) <= 40
+
+
 def test_one_run_has_a_median_but_no_spread(make_run: MakeRun) -> None:
     assert line_of(printed([make_run()]), "tcn", "esr_db") == "tcn esr_db 1 -35.2 – -35.2 –"
 
