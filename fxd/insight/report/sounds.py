@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import io
 import math
-import os
-import re
-import stat
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +17,7 @@ from fxd.config import Settings
 from fxd.engines.engine import Array
 from fxd.insight.report.logbook import Logbook
 from fxd.insight.report.material import FileRow, Material, file_row
+from fxd.insight.report.results import is_made_by, located, sounds_as_made
 from fxd.insight.report.spectrum import Spectrum, power, spectrum_of
 from fxd.pipeline.files import display
 from fxd.store.measurements import text_key
@@ -33,6 +31,7 @@ Encoding = Literal["flac", "opus"]
 EXCERPT_SECONDS = 10.0
 HOP_SECONDS = 0.25
 CANDIDATES_RECENT, CANDIDATES_WORST = 400, 100
+MOST_CHECKED = 50
 PEAK = 0.97
 """Of full scale: what is encoded must not clip."""
 MOST_GAIN_DB = 40.0
@@ -45,7 +44,6 @@ QUANTUM = 2.0**-23
 OPUS_RATE = 48_000
 FLAC_PLAIN_RATE = 65_535
 MIME = {"flac": "audio/flac", "opus": "audio/ogg"}
-ESCAPED = re.compile(rb"\\x([0-9a-f]{2})")
 COLUMNS = 240
 """Of a waveform."""
 
@@ -94,6 +92,12 @@ class Choice:
 
     row: FileRow
     paths: dict[Source, Path]
+    results: tuple[Result, ...] = ()
+
+    @property
+    def is_as_made(self) -> bool:
+        """Whether both results still sound as the run measured them; the dry sound is named by its content."""
+        return all(sounds_as_made(result, self.paths[result.engine]) for result in self.results)
 
 
 def sounds_of(
@@ -108,7 +112,8 @@ def sounds_of(
     """Excerpts of `files` files, from the worst to the best, and how many could have been chosen."""
     available = list(listenable(settings, store, log, material))
     sounds: list[Sound] = []
-    for number, (place, choice) in enumerate(spread(available, files)):
+    chosen, available = unaltered(available, files)
+    for number, (place, choice) in enumerate(chosen):
         on_progress(number / max(files, 1))
         try:
             sounds.append(excerpt(choice, place, encoding))
@@ -130,7 +135,24 @@ def listenable(settings: Settings, store: Store, log: Logbook, material: Materia
     for place, row in zip(places, rows, strict=True):
         run = runs.get((log.time(row), int(log.file[row])))
         if run is not None and (paths := paths_of(settings, store, run)):
-            yield Choice(file_row(run, log, row, int(material.runs[place])), paths)
+            yield Choice(file_row(run, log, row, int(material.runs[place])), paths, run.results)
+
+
+def unaltered(available: Sequence[Choice], files: int) -> tuple[list[tuple[str, Choice]], list[Choice]]:
+    """`files` of them, each with its place, and all but those that were found to be another sound by now.
+
+    Only those that are to be played are read. Gives up where very many were replaced.
+    """
+    left, checked = list(available), set[str]()
+    while True:
+        chosen = list(spread(left, files))
+        replaced = {
+            one.row.run_id for _, one in chosen if one.row.run_id not in checked and not one.is_as_made
+        }
+        checked |= {one.row.run_id for _, one in chosen}
+        left = [one for one in left if one.row.run_id not in replaced]
+        if not replaced or len(checked) > MOST_CHECKED:
+            return [pair for pair in chosen if pair[1].row.run_id not in replaced], left
 
 
 def paths_of(settings: Settings, store: Store, run: Run) -> dict[Source, Path] | None:
@@ -145,28 +167,6 @@ def paths_of(settings: Settings, store: Store, run: Run) -> dict[Source, Path] |
         if is_made_by(store, run, result, output):
             paths[result.engine] = output
     return paths if len(paths) == 3 else None
-
-
-def located(folder: Path, recorded: str) -> Path:
-    r"""The file of a name as the store has it, in which bytes that are no UTF-8 stand as \xNN.
-
-    >>> located(Path("outbox"), "caf\\xe9.wav") == Path("outbox") / os.fsdecode(b"caf\xe9.wav")
-    True
-    """
-    as_told = folder / recorded
-    if "\\x" not in recorded or as_told.exists():
-        return as_told
-    raw = ESCAPED.sub(lambda match: bytes([int(match[1], 16)]), recorded.encode())
-    return folder / os.fsdecode(raw)
-
-
-def is_made_by(store: Store, run: Run, result: Result, output: Path) -> bool:
-    try:
-        found = output.lstat()
-    except (OSError, ValueError):
-        return False
-    # fxd makes no links: where one leads is none of its results, even if it is as large.
-    return stat.S_ISREG(found.st_mode) and store.maker_of(result.output, found.st_size) == run.id
 
 
 def spread(available: Sequence[Choice], files: int) -> Iterator[tuple[str, Choice]]:

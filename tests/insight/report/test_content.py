@@ -457,6 +457,7 @@ def test_sounds_that_are_gone_or_replaced_are_not_played(heard: Home, tmp_path: 
     home.fxd("report", "-o", output)
     page = output.read_text(encoding="utf-8")
     assert page.count("<article") == 1
+    assert "One of 1 file whose" in page
     assert r'<span class="name">caf\xe9.flac</span>' in page
     shutil.rmtree(root / "outbox")
     home.fxd("report", "-o", output)

@@ -1,6 +1,7 @@
 """What can be heard: the right ten seconds, as loud as each other, and nothing lost on the way."""
 
 import io
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,8 +13,10 @@ import soundfile
 from fxd.audio import AudioError
 from fxd.insight.heard import Heard
 from fxd.insight.report.material import FileRow
-from fxd.insight.report.sounds import Choice, Sound, excerpt
+from fxd.insight.report.results import sounds_as_made
+from fxd.insight.report.sounds import Choice, Sound, excerpt, unaltered
 from fxd.insight.report.spectrum import band_power_db
+from fxd.store.records import Result
 
 RATE = 48_000
 AUDIO = Path(__file__).parents[2] / "audio"
@@ -129,3 +132,41 @@ def test_a_sine_of_full_scale_has_zero_decibels_in_its_band() -> None:
     below, at, above = band_power_db(sine, RATE, edges)
     assert at == pytest.approx(0, abs=0.05)
     assert max(below, above) < -60
+
+
+def measured(engine: str, sound: np.ndarray, clipped: int = 0) -> Result:
+    peak = 20 * np.log10(np.abs(sound).max())
+    loudness = pyloudnorm.Meter(RATE).integrated_loudness(sound)
+    return Result(engine, "v", 1.0, 1.0, f"{engine}.wav", 1, float(peak), clipped, float(loudness))
+
+
+@pytest.mark.parametrize(
+    ("subtype", "drive"), [("FLOAT", 0.5), ("FLOAT", 3.0), ("PCM_16", 0.001), ("PCM_16", 3.0)]
+)
+def test_a_result_is_known_again_by_its_sound(tmp_path: Path, subtype: str, drive: float) -> None:
+    sound, other = drive * noise(2, 1), drive * noise(2, 2) * 0.99
+    clipped = int((np.abs(sound) >= 1).sum()) if subtype == "PCM_16" else 0
+    path = tmp_path / "dsp.wav"
+    result = measured("dsp", sound, clipped)
+    soundfile.write(path, sound, RATE, subtype)
+    assert sounds_as_made(result, path)
+    soundfile.write(path, 0.5 * other, RATE, subtype)
+    assert not sounds_as_made(result, path)
+    path.write_bytes(b"nothing to hear")
+    assert not sounds_as_made(result, path)
+
+
+def test_another_sound_as_large_is_not_played_and_another_file_is_taken(tmp_path: Path) -> None:
+    choices = []
+    for number in range(4):
+        folder = tmp_path / f"{number}"
+        folder.mkdir()
+        made = choice(folder, *(noise(1, 3 * number + one) for one in range(3)))
+        results = tuple(
+            measured(name, soundfile.read(made.paths[name], always_2d=True)[0]) for name in ("dsp", "tcn")
+        )
+        choices.append(replace(made, row=replace(made.row, run_id=f"{number}"), results=results))
+    soundfile.write(choices[3].paths["tcn"], noise(1, 99), RATE, "FLOAT")
+    chosen, left = unaltered(choices, 2)
+    assert [(place, one.row.run_id) for place, one in chosen] == [("worst", "2"), ("best", "0")]
+    assert len(left) == 3
