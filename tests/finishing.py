@@ -11,7 +11,8 @@ import soundfile
 
 from fxd.config import load_settings
 from fxd.pipeline.archive import LateWrites
-from fxd.pipeline.claims import Claim, Claims
+from fxd.pipeline.claim import Claim
+from fxd.pipeline.claims import Claims
 from fxd.pipeline.dispatch import Dispatcher
 from fxd.pipeline.finished import Finished
 from fxd.pipeline.inbox import Candidate, Inbox, signature

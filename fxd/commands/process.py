@@ -17,7 +17,7 @@ from fxd.environment import describe_environment
 from fxd.factory import install_factory_model
 from fxd.insight.stats import run_json
 from fxd.log import warn_only
-from fxd.pipeline.claims import Claim
+from fxd.pipeline.claim import Claim
 from fxd.pipeline.dispatch import DEATHS_ALLOWED
 from fxd.pipeline.files import display
 from fxd.pipeline.finished import Finished, Unplaceable

@@ -7,7 +7,8 @@ from typing import Any
 
 from fxd.config import Settings
 from fxd.local_time import local
-from fxd.pipeline.claims import CLAIMED, read_claim
+from fxd.pipeline.claim import read_claim
+from fxd.pipeline.claims import CLAIMED
 from fxd.pipeline.files import display
 from fxd.pipeline.inbox import Inbox
 from fxd.store.records import Result, Run, Step

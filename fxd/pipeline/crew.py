@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 
-from fxd.pipeline.claims import Claim
+from fxd.pipeline.claim import Claim
 from fxd.pipeline.finished import Finished
 from fxd.pipeline.job import Ending, Job
 from fxd.pipeline.workers import Slot, Task

@@ -16,7 +16,8 @@ from pathlib import Path, PurePath
 from loguru import logger
 
 from fxd.pipeline.archive import LateWrites
-from fxd.pipeline.claims import Claim, Claims, Unclaimable
+from fxd.pipeline.claim import Claim
+from fxd.pipeline.claims import Claims, Unclaimable
 from fxd.pipeline.crew import Crew, Work
 from fxd.pipeline.files import display
 from fxd.pipeline.finished import Finished, Unfinished, Unplaceable

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import soundfile
 
-from fxd.pipeline.claims import Claim
+from fxd.pipeline.claim import Claim
 from fxd.pipeline.job import Outcome
 from fxd.pipeline.names import Names
 from fxd.store.records import Example, Run

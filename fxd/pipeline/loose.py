@@ -11,7 +11,7 @@ from pathlib import Path, PurePath
 from uuid import uuid4
 
 from fxd.config import Settings
-from fxd.pipeline.claims import Claim
+from fxd.pipeline.claim import Claim
 from fxd.pipeline.files import display
 from fxd.pipeline.inbox import OWN_FOLDERS, Inbox, signature
 

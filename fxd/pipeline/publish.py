@@ -20,7 +20,7 @@ from pathlib import Path, PurePath
 
 from fxd.config import Settings
 from fxd.pipeline.archive import to_done, to_failed
-from fxd.pipeline.claims import Claim
+from fxd.pipeline.claim import Claim
 from fxd.pipeline.disks import Mount
 from fxd.pipeline.files import display, make_folder, nearest_folder, place, place_new, sync_folders
 from fxd.pipeline.finished import Finished, NameTaken, Unfinished, check_outputs, placeable

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from fxd.pipeline.claims import Claim
+from fxd.pipeline.claim import Claim
 from fxd.pipeline.job import Outcome
 from fxd.store.records import Environment, Result, Run, Step
 

@@ -8,7 +8,7 @@ from fxd.store.database import Database
 from fxd.store.errors import StoreError
 from fxd.store.records import Bench
 from fxd.store.rows import values_of
-from fxd.store.runs import environment_id, load_environments
+from fxd.store.run_rows import environment_id, load_environments
 from fxd.store.tables import benches, environments
 
 

@@ -5,7 +5,7 @@ from sqlalchemy import select
 from fxd.store.database import Database
 from fxd.store.records import LiveSession
 from fxd.store.rows import insert_for, values_of
-from fxd.store.runs import environment_id, load_environments
+from fxd.store.run_rows import environment_id, load_environments
 from fxd.store.tables import live_sessions
 
 

@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Select, and_, or_, select
 
 from fxd.store.database import Database
 from fxd.store.records import EngineName, Environment
-from fxd.store.runs import NEWEST_FIRST, load_environments
+from fxd.store.run_rows import NEWEST_FIRST, load_environments
 from fxd.store.tables import results, runs
 
 ENGINES: tuple[EngineName, ...] = ("dsp", "tcn")

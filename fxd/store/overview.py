@@ -11,7 +11,7 @@ from fxd.store.examples import VARIABLES
 from fxd.store.measurements import ROWS_AT_A_TIME
 from fxd.store.records import Model, Run
 from fxd.store.rows import columns_of
-from fxd.store.runs import NEWEST_FIRST, load
+from fxd.store.run_rows import NEWEST_FIRST, load
 from fxd.store.tables import examples, models, runs
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from fxd.pipeline.claims import LOCK, Claim, Claims, Unclaimable
+from fxd.pipeline.claim import Claim
+from fxd.pipeline.claims import LOCK, Claims, Unclaimable
 from fxd.pipeline.inbox import Candidate, signature
 
 

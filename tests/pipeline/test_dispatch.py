@@ -13,7 +13,8 @@ from finishing import finish, make_dispatcher, make_publisher
 from fxd.config import SaturatorSettings, load_settings
 from fxd.home import make_home
 from fxd.pipeline import dispatch, publish
-from fxd.pipeline.claims import JOURNAL, Claim, Claims
+from fxd.pipeline.claim import JOURNAL, Claim
+from fxd.pipeline.claims import Claims
 from fxd.pipeline.crew import AHEAD_BYTES, AHEAD_FILES
 from fxd.pipeline.dispatch import Dispatcher
 from fxd.pipeline.finished import Unfinished
