@@ -17,14 +17,8 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fxd.audio import (
-    AudioError,
-    Reader,
-    Writer,
-    dry_format,
-    open_reader,
-    open_writer,
-)
+from fxd.audio import AudioError, Reader, open_reader
+from fxd.audio_writer import Writer, dry_format, open_writer
 from fxd.guarded_file import GuardedFile
 from fxd.hashes import HASH_STEP_BYTES, ContentHash, FileHash
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from loguru import logger
 
-from fxd.audio import AudioError, dry_format, open_reader, open_writer
+from fxd.audio import AudioError, open_reader
+from fxd.audio_writer import dry_format, open_writer
 from fxd.config import Settings
 from fxd.engines.settings_hash import settings_hash
 from fxd.hashes import ContentHash

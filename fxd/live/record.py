@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fxd.audio import SAMPLE_BYTES, WAV_LIMIT_BYTES, open_writer
+from fxd.audio_writer import SAMPLE_BYTES, WAV_LIMIT_BYTES, open_writer
 from fxd.engines.engine import Array
 from fxd.live.board import Cell
 from fxd.live.desk import Desk

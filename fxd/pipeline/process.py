@@ -11,7 +11,8 @@ from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
 
-from fxd.audio import SAMPLE_BYTES, AudioError, Reader, Writer, dry_format, open_reader, open_writer
+from fxd.audio import AudioError, Reader, open_reader
+from fxd.audio_writer import SAMPLE_BYTES, Writer, dry_format, open_writer
 from fxd.config import SaturatorSettings
 from fxd.engines.engine import Aligned, Array, Engine
 from fxd.engines.saturator import Saturator

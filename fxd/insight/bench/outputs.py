@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from fxd.aliasing import alias_levels
-from fxd.audio import open_writer
+from fxd.audio_writer import open_writer
 from fxd.config import SaturatorSettings
 from fxd.engines.engine import Array, Engine, render
 from fxd.engines.saturator import Saturator
