@@ -10,6 +10,8 @@ from pathlib import Path, PurePath
 from fxd.pipeline.claim import Claim
 from fxd.pipeline.files import (
     fitted,
+    located,
+    meant,
     move_without_replacing,
     name_without_replacing,
     usable_folder,
@@ -94,11 +96,13 @@ class LateWrites:
         for run in runs:
             left = LATE_SECONDS - (now - run.finished_at).total_seconds()
             places = [step.detail for step in run.steps if step.name == "archived"]
-            final = inbox / (places or ["."])[-1]
+            kept_as = (places or ["."])[-1]
+            final = located(inbox, kept_as)
             found = signature(final)
             if left > 0 and found is not None:
                 known = (run.bytes, *found[1:])
-                self.watched[final] = (PurePath(run.file), known, time.monotonic() + min(left, LATE_SECONDS))
+                file = run.file if final == inbox / kept_as else meant(run.file)
+                self.watched[final] = (PurePath(file), known, time.monotonic() + min(left, LATE_SECONDS))
 
     def returned(self, inbox: Path) -> list[Path]:
         """Move what has changed since back into the inbox; returns where it lies now."""

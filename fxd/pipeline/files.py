@@ -16,6 +16,7 @@ from pathlib import Path, PurePath
 
 STEERING = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
 """Characters that do something to what is written around them."""
+ESCAPED = re.compile(rb"\\(x[0-9a-f]{2}|u[0-9a-f]{4})")
 NO_HARD_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL, errno.EMLINK)
 """What file systems say that have none, or not one more for this file."""
 NAME_BYTES = 255
@@ -36,6 +37,28 @@ def display(path: PurePath | str) -> str:
 def escape(character: str) -> str:
     code = ord(character)
     return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
+
+
+def meant(text: str) -> str:
+    r"""The name that `display` shows so, if none of its own letters look like an escape.
+
+    >>> meant("caf\\xe9.wav") == os.fsdecode(b"caf\xe9.wav")
+    True
+    """
+    # In bytes, so that several that are no UTF-8 one by one are put together as they were.
+    raw = ESCAPED.sub(lambda match: unescaped(match[1]), os.fsencode(text))
+    return os.fsdecode(raw)
+
+
+def unescaped(escape: bytes) -> bytes:
+    code = int(escape[1:], 16)
+    return bytes([code]) if escape.startswith(b"x") else chr(code).encode()
+
+
+def located(folder: Path, shown: str) -> Path:
+    """The file below `folder` that `display` shows so; as it reads, where there is one of that name."""
+    as_it_reads = folder / shown
+    return as_it_reads if os.path.lexists(as_it_reads) else folder / meant(shown)
 
 
 def fitted(stem: str, suffix: str) -> str:

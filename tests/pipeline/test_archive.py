@@ -14,12 +14,15 @@ from fxd.pipeline.archive import LATE_SECONDS, LateWrites
 from fxd.pipeline.claims import Claims
 from fxd.store.store import Store, open_store
 
+NAME = "caf\udce9.wav"
+"""It cannot be written down as it is."""
+
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     make_home(tmp_path / "home")
     (tmp_path / "home" / "inbox" / "sub").mkdir()
-    (tmp_path / "home" / "inbox" / "sub" / "riff.wav").write_bytes(b"sound")
+    (tmp_path / "home" / "inbox" / "sub" / NAME).write_bytes(b"sound")
     return tmp_path / "home"
 
 
@@ -29,7 +32,7 @@ def store(root: Path) -> Iterator[Store]:
     with open_store(load_settings(root).database_url) as store:
         publisher = make_publisher(root, store)
         claims = Claims(root / "inbox")
-        finished = finish(publisher, take(claims, root / "inbox" / "sub" / "riff.wav"))
+        finished = finish(publisher, take(claims, root / "inbox" / "sub" / NAME))
         publisher.release([finished])
         assert finished.run is not None
         publisher.archive([(finished.claim, finished.run)])
@@ -46,12 +49,12 @@ def test_a_writer_that_goes_on_while_the_daemon_is_restarted_comes_out_whole(
     if not before_the_start:
         late_writes.watch_on(inbox, store.runs(9))
         assert late_writes.returned(inbox) == []
-    with (inbox / "done" / "sub" / "riff.wav").open("ab") as late:
+    with (inbox / "done" / "sub" / NAME).open("ab") as late:
         late.write(b" and more")
     if before_the_start:
         late_writes.watch_on(inbox, store.runs(9))
-    assert late_writes.returned(inbox) == [inbox / "sub" / "riff.wav"]
-    assert (inbox / "sub" / "riff.wav").read_bytes() == b"sound and more"
+    assert late_writes.returned(inbox) == [inbox / "sub" / NAME]
+    assert (inbox / "sub" / NAME).read_bytes() == b"sound and more"
     assert not list((inbox / "done").rglob("*.wav"))
 
 

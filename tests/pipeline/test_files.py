@@ -14,7 +14,9 @@ from fxd.pipeline.files import (
     NAME_BYTES,
     display,
     fitted,
+    located,
     make_folder,
+    meant,
     move_without_replacing,
     numbered,
     whole_file,
@@ -46,6 +48,18 @@ def test_a_name_that_is_no_utf8_or_carries_escapes_is_shown_harmlessly() -> None
     shown = display(Path(os.fsdecode(b"caf\xe9\x1b[31m\nx.wav")))
     assert shown == "caf\\xe9\\x1b[31m\\x0ax.wav"
     shown.encode("utf-8")
+
+
+@pytest.mark.parametrize(
+    "name", [b"caf\xe9\x1b[31m\nx.wav", b"\xff\xfe", "a\u200fb\ufeff\u00e9.wav".encode()]
+)
+def test_what_is_shown_leads_back_to_the_name(name: bytes, tmp_path: Path) -> None:
+    raw = os.fsdecode(name)
+    assert meant(display(raw)) == raw
+    (tmp_path / raw).touch()
+    assert located(tmp_path, display(raw)) == tmp_path / raw
+    (tmp_path / display(raw)).touch()
+    assert located(tmp_path, display(raw)) == tmp_path / display(raw), "as it reads, where there is one"
 
 
 def test_a_file_that_could_not_be_written_to_its_end_never_appears(tmp_path: Path) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
-import re
 import stat
 from pathlib import Path
 
@@ -14,24 +12,10 @@ from fxd.audio import AudioError, open_reader
 from fxd.store.records import Result, Run
 from fxd.store.store import Store
 
-ESCAPED = re.compile(rb"\\x([0-9a-f]{2})")
 BLOCK = 65_536
 STEP = 2.0**-15
 """Of 16 bits."""
 ALIKE_LU = 0.1
-
-
-def located(folder: Path, recorded: str) -> Path:
-    r"""The file of a name as the store has it, in which bytes that are no UTF-8 stand as \xNN.
-
-    >>> located(Path("outbox"), "caf\\xe9.wav") == Path("outbox") / os.fsdecode(b"caf\xe9.wav")
-    True
-    """
-    as_told = folder / recorded
-    if "\\x" not in recorded or as_told.exists():
-        return as_told
-    raw = ESCAPED.sub(lambda match: bytes([int(match[1], 16)]), recorded.encode())
-    return folder / os.fsdecode(raw)
 
 
 def is_made_by(store: Store, run: Run, result: Result, output: Path) -> bool:

@@ -17,9 +17,9 @@ from fxd.config import Settings
 from fxd.engines.engine import Array
 from fxd.insight.report.logbook import Logbook
 from fxd.insight.report.material import FileRow, Material, file_row
-from fxd.insight.report.results import is_made_by, located, sounds_as_made
+from fxd.insight.report.results import is_made_by, sounds_as_made
 from fxd.insight.report.spectrum import Spectrum, power, spectrum_of
-from fxd.pipeline.files import display
+from fxd.pipeline.files import display, located
 from fxd.store.measurements import text_key
 from fxd.store.records import Result, Run
 from fxd.store.store import Store
