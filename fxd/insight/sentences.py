@@ -35,7 +35,8 @@ def sentence(change: Change) -> str:
     text = (
         f"{engine} {verdict(measure, change.before, change.after)} on {where} "
         f"from {minute(change.at)} "
-        f"({before} to {after} {UNITS[measure]}, 95 % interval {low} to {high}); {coincidence(change)}"
+        f"({before} to {after} {UNITS[measure]}, "
+        f"95 % interval of the difference {low} to {high}); {coincidence(change)}"
     )
     return plain(text)
 

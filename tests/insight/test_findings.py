@@ -61,7 +61,7 @@ def test_a_slow_down_is_told_with_its_size_its_moment_and_what_coincides(log: Lo
     assert f"{change['id']} tcn got 1" in words
     assert "% slower on studio from 2026-03-01 19:0" in words, "on the local clock"
     assert "fxd went from 0.1.0 to 0.2.0" in words
-    assert "times real time, 95 % interval -" in words
+    assert "times real time, 95 % interval of the difference -" in words
 
 
 ENVIRONMENTS: dict[str, Environment] = {
@@ -348,7 +348,7 @@ def test_a_change_is_one_plain_sentence(series: str, before: float, after: float
     told = sentence(Change(series, "r", at, at, at, before, after, 0.9 * step, 1.1 * step, 1e-5, at))
     assert told.startswith(said)
     assert "\x1b" not in told
-    assert "95 % interval" in told
+    assert "95 % interval of the difference" in told
 
 
 def test_medians_of_kinds() -> None:
