@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from fxd.cache_folders import cache_folders
 from fxd.config import ProcessingSettings, SaturatorSettings
 from fxd.engines.tcn import PRESETS, TcnModel, save_weights
 from fxd.pipeline.job import Done, Ending, Job
@@ -62,6 +63,8 @@ class Arena:
         shutil.rmtree(self.folder, ignore_errors=True)
         for name in (*WATCHED, "sources", "attempts"):
             (self.folder / name).mkdir(parents=True)
+        # Compiled code is kept where it always is: the watched home is to stay empty.
+        os.environ.setdefault("NUMBA_CACHE_DIR", str(next(cache_folders())))
         os.environ["HOME"], os.environ["TMPDIR"] = str(self.folder / "home"), str(self.folder / "tmp")
         os.chdir(self.folder / "here")
         self.printed = self.folder / "printed.txt"
