@@ -46,3 +46,18 @@ def home(tmp_path: Path) -> Iterator[Home]:
         if daemon.poll() is None:
             daemon.kill()
             daemon.wait()
+
+
+@pytest.fixture
+def short_queue() -> Iterator[None]:
+    """The kernel keeps hardly any events for whoever begins to watch now."""
+    setting = Path("/proc/sys/fs/inotify/max_queued_events")
+    before = setting.read_text() if setting.exists() else ""
+    try:
+        setting.write_text("64")
+    except OSError as error:
+        pytest.skip(
+            f"needs the right to change fs.inotify.max_queued_events: run the tests as root ({error})"
+        )
+    yield
+    setting.write_text(before)

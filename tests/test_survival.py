@@ -190,21 +190,6 @@ def test_a_scheduled_retraining_that_is_killed_is_gone_on_with_by_the_next_and_t
 # --- floods
 
 
-@pytest.fixture
-def short_queue() -> Iterator[None]:
-    """The kernel keeps hardly any events for whoever begins to watch now."""
-    setting = Path("/proc/sys/fs/inotify/max_queued_events")
-    before = setting.read_text()
-    try:
-        setting.write_text("64")
-    except OSError as error:
-        pytest.skip(
-            f"needs the right to change fs.inotify.max_queued_events: run the tests as root ({error})"
-        )
-    yield
-    setting.write_text(before)
-
-
 @pytest.mark.usefixtures("short_queue")
 def test_ten_thousand_files_whose_events_the_kernel_dropped_are_processed_once_each(home: Home) -> None:
     home.configure(QUICK.format(workers=2).replace("settle", "rescan_seconds = 3600\nsettle"))

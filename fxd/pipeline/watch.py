@@ -1,6 +1,7 @@
 """Looking at the inbox: events are hints, which may be lost, late or doubled; the folder is the truth."""
 
 import errno
+import logging
 import os
 import queue
 import threading
@@ -69,6 +70,31 @@ class Hints(FileSystemEventHandler):
                 return found
 
 
+class Overflow(logging.Handler):
+    """Hears watchdog say that the kernel dropped events, which it says in its log alone.
+
+    It throws away, too, what it had not yet passed on, so not even the first events of a flood need to arrive.
+    """
+
+    LOGGER = logging.getLogger("watchdog.observers.inotify_c")
+
+    def __init__(self, hints: Hints) -> None:
+        super().__init__(logging.WARNING)
+        self.hints = hints
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if "overflow" in record.msg:
+            self.hints.folder_changed.set()
+
+    def listen(self) -> None:
+        self.LOGGER.setLevel(logging.WARNING)
+        self.LOGGER.propagate = False
+        self.LOGGER.addHandler(self)
+
+    def stop(self) -> None:
+        self.LOGGER.removeHandler(self)
+
+
 class Watch:
     """A watchdog observer on one folder, that can tell whether it still sees that folder."""
 
@@ -77,6 +103,7 @@ class Watch:
         self.recursive = recursive
         self.hints = hints
         self.observer: BaseObserver | None = None
+        self.overflow = Overflow(hints)
         self.inode = 0
 
     def start(self) -> None:
@@ -92,6 +119,7 @@ class Watch:
             observer.stop()  # it holds a thread and three descriptors from the moment that it is made
             raise
         self.observer = observer
+        self.overflow.listen()
 
     def sees(self) -> bool:
         """False where the folder was replaced or a thread died: watchdog reports nothing then, silently."""
@@ -106,6 +134,7 @@ class Watch:
             self.observer.stop()
             self.observer.join(timeout=2)
             self.observer = None
+            self.overflow.stop()
 
 
 class Lookout:

@@ -1,6 +1,9 @@
 """What events tell of the inbox, and what they do not."""
 
 import errno
+import signal
+import subprocess
+import sys
 import threading
 import time
 import warnings
@@ -176,19 +179,35 @@ def test_late_writing_is_noticed_without_a_scan(
     claims.close()
 
 
-@pytest.fixture
-def short_queue() -> Iterator[None]:
-    """The kernel keeps hardly any events for whoever begins to watch now."""
-    setting = Path("/proc/sys/fs/inotify/max_queued_events")
-    before = setting.read_text() if setting.exists() else ""
-    try:
-        setting.write_text("64")
-    except OSError as error:
-        pytest.skip(
-            f"needs the right to change fs.inotify.max_queued_events: run the tests as root ({error})"
-        )
-    yield
-    setting.write_text(before)
+WATCHER = """
+import sys, time
+from pathlib import Path
+from fxd.pipeline.watch import Hints, Watch
+
+hints = Hints(Path(sys.argv[1]))
+Watch(Path(sys.argv[1]), True, hints).start()
+print("watching", flush=True)
+print(hints.folder_changed.wait(20), flush=True)
+"""
+
+
+@pytest.mark.usefixtures("short_queue")
+def test_that_the_kernel_dropped_events_is_a_reason_to_look_also_where_none_arrived(tmp_path: Path) -> None:
+    inbox, outside = tmp_path / "inbox", tmp_path / "outside"
+    inbox.mkdir()
+    outside.mkdir()
+    for number in range(300):
+        (outside / f"{number}.wav").touch()
+    with subprocess.Popen(
+        [sys.executable, "-c", WATCHER, inbox], stdout=subprocess.PIPE, text=True
+    ) as watcher:
+        assert watcher.stdout is not None
+        assert watcher.stdout.readline() == "watching\n"
+        watcher.send_signal(signal.SIGSTOP)  # it can read nothing meanwhile
+        for path in list(outside.iterdir()):
+            path.rename(inbox / path.name)
+        watcher.send_signal(signal.SIGCONT)
+        assert watcher.stdout.readline() == "True\n"
 
 
 @pytest.mark.slow
