@@ -99,6 +99,10 @@ class LateWrites:
             kept_as = (places or ["."])[-1]
             final = located(inbox, kept_as)
             found = signature(final)
+            if places and found is None and run_of_note(error_note(final)) == run.id:
+                error_note(final).unlink(
+                    missing_ok=True
+                )  # it went back to the inbox, and the note was forgotten
             if left > 0 and found is not None:
                 known = (run.bytes, *found[1:])
                 file = run.file if final == inbox / kept_as else meant(run.file)
@@ -114,6 +118,8 @@ class LateWrites:
             if has_changed:
                 folder = inbox / usable_folder(inbox, relative.parent)
                 back.append(move_without_replacing(final, folder, relative.name))
+            if has_changed or found is None:
+                # Where that fails, it is tried again: the file is gone then.
                 error_note(final).unlink(missing_ok=True)
             if has_changed or found is None or time.monotonic() > until:
                 del self.watched[final]

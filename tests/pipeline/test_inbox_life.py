@@ -21,6 +21,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from inbox_life import END, Fate, Life, kind_of, new_home
 
+from fxd.pipeline.archive import LATE_SECONDS
+
 NAMES = ("riff.wav", "riff.flac", "riff.2.wav", "riff.dsp.wav", "sub/riff.wav", "caf\udce9.wav")
 OUTPUTS = ("riff.dsp.wav", "riff.2.tcn.wav", "sub", "riff")
 KINDS = ("GOOD", "GOOD", "GOOD", "BAD", "KILL")
@@ -35,17 +37,20 @@ fates = st.one_of(st.just(Fate()), st.builds(Fate, st.sampled_from(["kill", "fai
 class Writer:
     """A program that keeps its file open and writes a piece of it now and then."""
 
-    def __init__(self, path: Path, content: bytes) -> None:
+    def __init__(self, path: Path, content: bytes, now: float) -> None:
         size = len(content) // PIECES + 1
         self.pieces = [content[start : start + size] for start in range(0, len(content), size)]
         self.content = content
+        self.is_late = False
+        """Whether it has made a longer pause than fxd waits for."""
         path.parent.mkdir(exist_ok=True)
         self.file = path.open("xb", buffering=0)
         self.inode = path.stat().st_ino
-        self.write()
+        self.write(now)
 
-    def write(self) -> bool:
+    def write(self, now: float) -> bool:
         """Write one more piece; true once that was the last."""
+        self.wrote_at = now
         self.file.write(self.pieces.pop(0))
         if not self.pieces:
             self.file.close()
@@ -66,7 +71,7 @@ class InboxLife(RuleBasedStateMachine):
         self.owed: Counter[bytes] = Counter()
         """Contents that lie or lay in the inbox, completely written, and how often."""
         self.forgiven: set[bytes] = set()
-        """Contents that somebody removed together with the inbox, at whatever stage they were."""
+        """Contents that somebody removed together with the inbox, at whatever stage, or wrote too slowly."""
         self.mine: dict[Path, str] = {}
         """Files in the outbox that fxd did not make."""
         self.writers: list[Writer] = []
@@ -146,16 +151,21 @@ class InboxLife(RuleBasedStateMachine):
     def begin_to_write(self, name: str) -> None:
         path = self.place(name)
         if not path.exists():
-            self.writers.append(Writer(path, self.new_content("GOOD")))
+            self.writers.append(Writer(path, self.new_content("GOOD"), self.life.now))
 
     @precondition(lambda self: self.writers)
     @rule()
     def write_on(self) -> None:
         writer = self.writers.pop(0)
-        if writer.write():
-            self.owed[writer.content] += 1
-        else:
+        pause = self.life.now - writer.wrote_at
+        if not writer.write(self.life.now):
+            writer.is_late = writer.is_late or pause > LATE_SECONDS
             self.writers.append(writer)
+        elif writer.is_late or pause > LATE_SECONDS:
+            # It may lie in quarantine as cut off, and nobody looks at it there any more.
+            self.forgiven.add(writer.content)
+        else:
+            self.owed[writer.content] += 1
 
     @rule(name=st.sampled_from(OUTPUTS))
     def put_into_the_outbox(self, name: str) -> None:
