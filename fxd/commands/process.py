@@ -141,6 +141,10 @@ class Batch:
                     self.waiting.append(claim)
                 else:
                     self.runs.append(self.publisher.record_failure(claim, reason))
+            case Trouble() if claim.is_gone():
+                self.runs.append(
+                    self.publisher.record_failure(claim, "somebody moved or removed it meanwhile")
+                )
             case Trouble(reason):
                 raise OSError(reason)
 
