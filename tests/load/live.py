@@ -150,7 +150,7 @@ def take_turn(desk: Desk, seconds: float, tally: Tally) -> None:
     tally.worst = max(tally.worst, after.load.worst)
 
 
-def measure(preset: str, engines: str, period: int, minutes: float) -> Row:
+def measure(preset: str, engines: str, period: int, minutes: float, bare_minutes: float) -> Row:
     model = load_weights(FACTORY / preset / "weights.safetensors")
     cast = Cast(SaturatorSettings() if engines == "both" else None, model)
     rehearse(cast, MONO, period)
@@ -159,7 +159,7 @@ def measure(preset: str, engines: str, period: int, minutes: float) -> Row:
     for _ in range(TURNS):
         take_turn(desk_of(cast.paths(MONO), "tcn"), 60 * minutes / TURNS, playing)
         busy = busy_path(round(playing.median * period / RATE * a_second))
-        take_turn(desk_of({"bare": busy}, "bare"), 60 * minutes / TURNS, bare)
+        take_turn(desk_of({"bare": busy}, "bare"), 60 * bare_minutes / TURNS, bare)
     return Row(preset, engines, period, playing, bare)
 
 
@@ -238,13 +238,15 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--minutes", type=float, default=10, help="a row, and as long for the bare client")
+    parser.add_argument("--minutes", type=float, default=10, help="of playing, a row (10)")
+    parser.add_argument("--bare-minutes", type=float, help="of the bare client (as many)")
     parser.add_argument("--preset", action="append", help="else standard and nano")
     parser.add_argument("--period", action="append", type=int, help="else 64, 32 and 16")
     parser.add_argument("--engine", choices=("tcn", "both"), default="tcn", help="what is at work")
     parser.add_argument("--json", action="store_true", help="print the rows as JSON lines")
     parser.add_argument("--soak", type=float, metavar="MINUTES", help="switch once a second instead")
     options = parser.parse_args(arguments)
+    bare_minutes = options.minutes if options.bare_minutes is None else options.bare_minutes
     with tempfile.TemporaryDirectory() as folder:
         if options.soak is not None:
             with serving(FilePath(folder), 64) as running:
@@ -255,7 +257,7 @@ def main(arguments: Sequence[str]) -> int:
         for preset in options.preset or ("standard", "nano"):
             for period in options.period or (64, 32, 16):
                 with serving(FilePath(folder), period):
-                    row = measure(preset, options.engine, period, options.minutes)
+                    row = measure(preset, options.engine, period, options.minutes, bare_minutes)
                 print(json.dumps(asdict(row)) if options.json else tell(row), flush=True)
     return 0
 
