@@ -68,10 +68,14 @@ class Claims:
         make_folder(unborn)
         lock = FileLock(unborn / LOCK)
         lock.acquire(timeout=0)
-        unborn.rename(self.folder)
-        sync_folder(self.root)
-        self.ready = []
-        return lock, (self.folder / LOCK).stat()
+        try:
+            unborn.rename(self.folder)
+            sync_folder(self.root)
+            self.ready = []
+            return lock, (self.folder / LOCK).stat()
+        except BaseException:
+            lock.release()
+            raise
 
     def hold_folder(self) -> bool:
         """Hold the folder that is there now: where the inbox was replaced or came back, the lock went with it.
@@ -178,8 +182,10 @@ class Claims:
                 lock.acquire(timeout=0)
             except Timeout:
                 continue
-            yield from self.adopt(folder)
-            lock.release()
+            try:
+                yield from self.adopt(folder)
+            finally:  # whoever tries again must not take it for a living daemon's
+                lock.release()
             # Whatever else somebody put there is not ours to remove.
             with suppress(OSError):
                 (folder / LOCK).unlink(missing_ok=True)

@@ -110,6 +110,26 @@ def test_the_claims_of_a_killed_daemon_are_recovered_with_their_story(inbox: Pat
     claims.close()
 
 
+def test_a_recovery_that_the_disk_refused_can_be_tried_again_at_once(
+    inbox: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dead = inbox / ".claimed" / "dead"
+    for run in ("one", "two"):
+        (dead / run).mkdir(parents=True)
+        (dead / run / "riff.wav").write_bytes(b"sound")
+    claims = Claims(inbox)
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="full") as caught:
+        patch.setattr("fxd.pipeline.claims.sync_folder", full_disk)
+        list(claims.recover())
+    assert caught.traceback, "what is known of the error keeps the first attempt alive"
+    assert [claim.id for claim in claims.recover()] == ["two"]
+    claims.close()
+
+
+def full_disk(_: Path) -> None:
+    raise OSError(errno.ENOSPC, "full")
+
+
 def test_a_claim_without_a_file_is_cleaned_up(inbox: Path) -> None:
     dead = inbox / ".claimed" / "dead"
     (dead / "run" / "sub").mkdir(parents=True)
