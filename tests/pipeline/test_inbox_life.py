@@ -139,8 +139,9 @@ class InboxLife(RuleBasedStateMachine):
             unfinished = [writer for writer in self.writers if writer.inode == inode]
             for writer in unfinished:
                 self.give_up(writer)
-            if not unfinished:
-                self.owed[path.read_bytes()] -= 1
+            content = path.read_bytes()
+            if not unfinished and content not in self.forgiven:
+                self.owed[content] -= 1
 
     def give_up(self, writer: Writer) -> None:
         writer.file.close()
