@@ -41,8 +41,8 @@ def second_home(settings: Settings, store: Store) -> Iterator[tuple[Settings, St
     root = settings.paths.db.parent.parent / "second"
     paths = PathSettings(**{name: root / name for name in PathSettings.model_fields})
     other = changed(settings, paths=paths)
-    shutil.copytree(settings.dataset, other.dataset)
     with open_store(other.database_url) as opened:
+        shutil.copytree(settings.dataset, other.dataset)
         with opened.write() as connection:
             for example in store.contents():
                 add_example(connection, example)

@@ -1,6 +1,7 @@
 """The feed behind the page, without a server."""
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 
 from fxd.insight.dashboard.feed import Feed
 
@@ -18,7 +19,9 @@ def test_all_that_is_new_goes_out_in_one_write() -> None:
         await events.aclose()  # type: ignore[attr-defined]
         return told
 
-    hello, first, second = asyncio.run(pieces())
+    # In a thread of its own: Playwright's loop may run in this one, for the tests of pages.
+    with ThreadPoolExecutor() as threads:
+        hello, first, second = threads.submit(lambda: asyncio.run(pieces())).result()
     assert "event: hello" in hello
     assert first.count("event: part") == 8
     assert second.count("event: part") == 2, "only what became another"
