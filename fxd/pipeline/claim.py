@@ -58,6 +58,15 @@ class Claim:
                 journal.writelines(journal_line(step) for step in steps)
         self.steps += steps
 
+    def note_if_there(self, step: Step) -> None:
+        """Write one step into the journal; where somebody removed the claim, it is known here alone."""
+        try:
+            self.note_all([step])
+        except FileNotFoundError:
+            if self.folder.is_dir():
+                raise
+            self.steps.append(step)
+
     def is_gone(self) -> bool:
         """Whether somebody removed the claimed file."""
         return self.returned is None and signature(self.source) is None

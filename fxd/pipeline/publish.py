@@ -145,7 +145,10 @@ class Publisher:
         sync_folders(folders)
         for finished in group:
             if finished.claim.steps[-1].name != "published":
-                finished.claim.note("published", ", ".join(map(self.text, finished.names.values())))
+                # Where the inbox went away or was made anew, what is visible by now is recorded all the same.
+                finished.claim.note_if_there(
+                    Step(datetime.now(UTC), "published", ", ".join(map(self.text, finished.names.values())))
+                )
 
     def show(
         self, finished: Finished, temporary: Path, name: PurePath, shown: Mapping[PurePath, str]

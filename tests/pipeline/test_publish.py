@@ -5,7 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from hashlib import sha256
 from itertools import count
 from pathlib import Path
@@ -18,6 +18,7 @@ from finishing import FRAMES, finish, level_of, make_dispatcher, make_publisher,
 
 from fxd.config import load_settings
 from fxd.home import make_home
+from fxd.pipeline import files
 from fxd.pipeline.claims import Claims
 from fxd.pipeline.finished import Unfinished
 from fxd.store.database import connect
@@ -155,6 +156,33 @@ def test_a_group_killed_between_any_two_steps_is_completed_by_the_next_start(roo
         check_whole(home)
         recover(home)
         check_complete(home)
+
+
+def test_what_is_visible_is_recorded_though_its_inbox_was_removed_meanwhile(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with open_store(load_settings(root).database_url) as store:
+        publisher = make_publisher(root, store)
+        claims = Claims(root / "inbox")
+        group = [finish(publisher, take(claims, root / "inbox" / name)) for name in CONTENTS]
+        with monkeypatch.context() as patch, pytest.raises(OSError, match="full"):
+            patch.setattr("fxd.pipeline.publish.sync_folders", refuse_when(lambda: visible(root / "outbox")))
+            publisher.release(group)
+        shutil.rmtree(root / "inbox")
+        (root / "inbox").mkdir()
+        publisher.release(group)
+        publisher.archive([(one.claim, one.run) for one in group if one.run is not None])
+        assert sorted(run.file for run in store.runs(9)) == sorted(CONTENTS)
+        claims.lock.release()
+
+
+def refuse_when(condition: Callable[[], object]) -> Callable[[Iterable[Path]], None]:
+    def sync_folders(folders: Iterable[Path]) -> None:
+        if condition():
+            raise OSError(28, "full")
+        files.sync_folders(folders)
+
+    return sync_folders
 
 
 @pytest.mark.parametrize("step", ["record_runs", "add_steps"])
