@@ -94,12 +94,16 @@ class Log:
             nothing = {"results": (), "sample_rate": 0, "frames": 0}
             self.add(None, file=f"bad {number}.wav", state="failed", reason=reason, **nothing)
 
-    def ask(self, *arguments: str, code: int = 0) -> str:
-        """What `fxd stats` prints, of what went wrong where it did; the runs added so far are recorded before."""
+    def record(self) -> None:
+        """Write the runs added so far into the store."""
         if fresh := self.runs[self.recorded :]:
             with open_store(self.url) as store:
                 store.record_runs([(one, None) for one in fresh])
             self.recorded = len(self.runs)
+
+    def ask(self, *arguments: str, code: int = 0) -> str:
+        """What `fxd stats` prints, of what went wrong where it did; the runs added so far are recorded before."""
+        self.record()
         self.capsys.readouterr()
         assert fxd_run(["--home", str(self.root), "stats", *arguments]) == code
         printed = self.capsys.readouterr()

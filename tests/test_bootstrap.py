@@ -1,7 +1,31 @@
+from itertools import product
+
 import numpy as np
 import pytest
 
-from fxd.bootstrap import median_interval, percentiles
+from fxd.bootstrap import COUNTED, median_interval, percentiles, resampled_medians
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 4, 5, 6])
+def test_of_few_values_every_resample_counts(n: int) -> None:
+    values = np.sort(np.random.default_rng(n).lognormal(size=n))
+    medians = np.sort([np.median(values[list(positions)]) for positions in product(range(n), repeat=n)])
+    cut = int(np.ceil(0.025 * n**n)) - 1
+    assert median_interval(values) == pytest.approx((medians[cut], medians[-1 - cut]), rel=1e-12)
+
+
+@pytest.mark.parametrize("n", [COUNTED - 1, COUNTED])
+def test_counting_says_what_a_great_many_resamples_say(n: int) -> None:
+    values = np.arange(n) / n
+    drawn = percentiles(np.sort(resampled_medians(values, resamples=200_000)), (2.5, 97.5))
+    # Two neighbouring values, and the middle between them, are half a position apart.
+    assert median_interval(values) == pytest.approx(drawn, abs=0.51 / n)
+
+
+def test_the_interval_of_what_is_turned_round_is_turned_round() -> None:
+    values = np.sort(np.random.default_rng(3).normal(size=24))
+    low, high = median_interval(values)
+    assert median_interval(np.sort(-values)) == (-high, -low)
 
 
 @pytest.mark.parametrize("n", [2, 3, 10, 101, 1_000])

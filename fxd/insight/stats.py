@@ -41,6 +41,9 @@ EVERY_SERIES: tuple[Series, ...] = tuple(
 DERIVED = {"rtf": "engine_seconds", "x_realtime": "engine_seconds"}
 """Measures that are not kept, and what they are made of."""
 
+FEW = 1_000
+"""Values that are summed up without NumPy: it takes longer to load than they do."""
+
 NO_RUNS = "No runs yet. Drop an audio file into the inbox while `fxd start` runs."
 
 
@@ -219,15 +222,29 @@ def summarise(values: Sequence[float] | NDArray[np.float64]) -> Summary:
     if len(values) == 1:
         only = float(values[0])
         return Summary(1, only, None, only, only, only, only, only)
+    if len(values) > FEW:
+        return summarise_many(values)
+    ordered = sorted(map(float, values))
+    mean = math.fsum(ordered) / len(ordered)
+    return summary_of(ordered, mean, math.dist(ordered, [mean] * len(ordered)))
+
+
+def summarise_many(values: Sequence[float] | NDArray[np.float64]) -> Summary:
     import numpy as np
 
     ordered = np.sort(np.asarray(values, np.float64))
+    mean = float(ordered.mean())
+    return summary_of(ordered, mean, float(np.linalg.norm(ordered - mean)))
+
+
+def summary_of(ordered: Sequence[float] | NDArray[np.float64], mean: float, distance: float) -> Summary:
+    """The summary of sorted values, two or more; `distance` is that of all of them from the mean."""
     median, p95, p99 = percentiles(ordered, (50, 95, 99))
     return Summary(
         n=len(ordered),
-        mean=float(ordered.mean()),
+        mean=mean,
         # Of equal values it is 0, not what rounding leaves of it.
-        std=float(ordered.std(ddof=1)) if ordered[0] < ordered[-1] else 0.0,
+        std=distance / math.sqrt(len(ordered) - 1) if ordered[0] < ordered[-1] else 0.0,
         median=median,
         p95=p95,
         p99=p99,

@@ -1,8 +1,6 @@
 import copy
 import json
 import math
-import subprocess
-import sys
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -13,7 +11,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import fxd
 from fxd.insight.stats import Summary, stats_json, summaries, summarise
 from fxd.store.records import Quality, Result, Run
 
@@ -234,16 +231,3 @@ def test_the_interval_lies_among_the_values_and_depends_on_nothing_else(values: 
     assert high is not None
     assert min(values) <= low <= high <= max(values)
     assert summarise(values[::-1]).ci95 == summary.ci95
-
-
-def test_nothing_heavy_is_imported_before_there_are_runs() -> None:
-    script = (
-        "import sys; from rich.console import Console; from fxd.insight.stats import stats_json; "
-        "from fxd.insight.stats_table import print_stats; stats_json([]); print_stats(Console(quiet=True), []); "
-        "print(*{'numpy', 'scipy', 'numba', 'torch', 'alembic'} & sys.modules.keys())"
-    )
-    root = Path(fxd.__file__).parents[1]
-    done = subprocess.run(
-        [sys.executable, "-c", script], cwd=root, capture_output=True, text=True, check=True
-    )
-    assert done.stdout == "\n"

@@ -4,12 +4,14 @@ import csv
 import io
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
-from logs import COMPACT, NAN, STANDARD, Log
+from logs import COMPACT, NAN, STANDARD, Log, line_of
 from typer.main import get_command
 
 from fxd.cli import app
@@ -56,6 +58,22 @@ def test_every_measure_is_documented(log: Log) -> None:
 )
 def test_what_cannot_be_asked_ends_with_2_and_says_why(log: Log, arguments: list[str], said: str) -> None:
     assert said in " ".join(re.sub("[│╭╮╰╯─]", " ", log.ask(*arguments, code=2)).split())
+
+
+def test_a_table_of_fifty_runs_is_made_without_anything_heavy(log: Log) -> None:
+    for number in range(50):
+        log.add(f"{number:02}", day=number)
+    log.record()
+    script = (
+        "import sys; from fxd.cli import run\n"
+        f"code = run(['--home', {str(log.root)!r}, 'stats', '--last', '50'])\n"
+        "print(code, {'numpy', 'scipy', 'numba', 'torch', 'alembic'} & sys.modules.keys())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=TESTS.parent, capture_output=True, text=True, check=True
+    )
+    assert line_of(done.stdout, "tcn", "esr_db").split()[2] == "50"
+    assert done.stdout.splitlines()[-1] == "0 set()"
 
 
 def test_the_newest_twenty_are_told_unless_asked_otherwise(log: Log) -> None:
