@@ -7,13 +7,14 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from fxd.config import Settings
 from fxd.insight.hints import counted
 from fxd.insight.report.content import Audio, OnProgress, Report, Window, gather
 from fxd.insight.report.page import GENERATOR, render, report_json
 from fxd.log import warn_only
-from fxd.pipeline.files import display, write_text
+from fxd.pipeline.files import display, make_folder, write_text
 from fxd.store.store import open_store
 
 HEAD_BYTES = 2_000
@@ -33,18 +34,17 @@ def report(settings: Settings, output: Path, window: Window, files: int, audio: 
     warn_only()
     if not as_json:
         refuse_others(output)
+        with named_when_refused(output):
+            try_place(output.absolute())
     with open_store(settings.database_url) as store, shown_progress() as on_progress:
         made = gather(settings, store, window, files, audio, on_progress)
         if as_json:
             print(json.dumps(report_json(made), indent=2, allow_nan=False))
             return 0
         page = render(made)
-    try:
+    with named_when_refused(output):
         sweep(output.absolute())
         write_text(output.absolute(), page)
-    except OSError as error:
-        why = error.strerror or error
-        raise OSError(f"{display(output)} cannot be written: {why}; name another file with -o") from error
     print(told(output, made, len(page)))
     return 0
 
@@ -62,6 +62,23 @@ def refuse_others(output: Path) -> None:
                     f"{display(output)} is there already and is no report of fxd's; move it away, or name "
                     "another file with -o"
                 )
+
+
+@contextmanager
+def named_when_refused(output: Path) -> Iterator[None]:
+    """Say of what goes wrong in the block that it keeps `output` from being written."""
+    try:
+        yield
+    except OSError as error:
+        why = error.strerror or error
+        raise OSError(f"{display(output)} cannot be written: {why}; name another file with -o") from error
+
+
+def try_place(output: Path) -> None:
+    """Raise OSError where nothing can be written beside `output`: before it takes its time to make the page."""
+    make_folder(output.parent)
+    with TemporaryFile(dir=output.parent) as file:
+        file.write(b"fxd")
 
 
 def sweep(output: Path) -> None:

@@ -100,10 +100,8 @@ def marks_told(runs: Sequence[Run], heard: Sequence[Heard], words: bool) -> list
         said.append(f"{cold}: the worker was new to this model or saturator; {counts}")
     if count := sum(one is Heard.YES for one in heard):
         what = "is of a sound that its model" if count == 1 else "are of sounds that their models"
-        said.append(
-            f"{known}: {count:,} of the {len(runs):,} runs listed {what} had trained on; the error is lower "
-            "there than on others"
-        )
+        which = f"{count:,} of the {len(runs):,} runs listed" if len(runs) > 1 else "the run listed"
+        said.append(f"{known}: {which} {what} had trained on; the error is lower there than on others")
     return said
 
 

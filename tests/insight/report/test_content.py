@@ -14,6 +14,8 @@ import numpy as np
 import pytest
 from homes import Home
 
+from fxd.commands import report as command
+from fxd.config import load_settings
 from fxd.insight.heard import Heard
 from fxd.insight.report.content import Report, Window, gather
 from fxd.insight.report.page import render, report_json
@@ -407,6 +409,19 @@ def test_the_json_tells_the_same_without_the_sounds(heard: Home) -> None:
     assert found["failed"] == 1
     assert len(found["worst"]) == 3, "the silent file has no error"
     assert found["listening"]["audio"] == "none"
+
+
+def test_a_place_that_takes_no_page_is_told_before_the_page_is_made(
+    heard: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gather(*_: object) -> None:
+        raise AssertionError("the page was made first")
+
+    monkeypatch.setattr(command, "gather", gather)
+    with pytest.raises(OSError, match=r"cannot be written: .*; name another file with -o"):
+        command.report(
+            load_settings(heard.root), Path("/proc/report.html"), Window(None, None), 1, "none", False
+        )
 
 
 def test_a_page_is_written_whole_over_an_older_one_and_over_nothing_else(heard: Home, tmp_path: Path) -> None:
