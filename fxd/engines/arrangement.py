@@ -22,8 +22,8 @@ from typing import NamedTuple
 import numpy as np
 
 from fxd.engines.engine import Array
-from fxd.engines.kernel import ROW, TILE, ArrayPlan, ArraySize, Plan, Ring, grid
 from fxd.engines.tcn import LayerArray, TcnModel
+from fxd.engines.tiles import ROW, TILE, ArrayPlan, ArraySize, Plan, Ring, grid
 from fxd.vectors.memory import CACHE_LINE, aligned
 
 

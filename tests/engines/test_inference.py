@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 import fxd.factory
 from fxd.engines.engine import Array, render
 from fxd.engines.inference import TcnStream
-from fxd.engines.kernel import TILE
 from fxd.engines.resampler import Resampler
 from fxd.engines.tcn import PRESETS, Architecture, LayerArray, Tcn, TcnModel, load_weights
+from fxd.engines.tiles import TILE
 from fxd.training.network import Network
 
 AUDIO = Path(__file__).parents[1] / "audio"
