@@ -21,9 +21,10 @@ import torch
 from experiments.material import Pairs, examples, judge, one_third, pairs_of, sounds, source, two_thirds
 from experiments.variants import VARIANTS, Chosen, Variant, WatchedLearner
 from fxd.engines.engine import Array
-from fxd.engines.tcn import PRESETS, TcnModel
+from fxd.engines.tcn import PRESETS, Architecture, TcnModel
 from fxd.training.learner import one_thread
 from fxd.training.mixture import Mixture
+from fxd.training.renewal import Renewed
 
 SEEDS = (0, 1, 2)
 
@@ -47,7 +48,9 @@ def trained(variant: Variant, preset: str, third: int, seconds: float, seed: int
     architecture = variant.architecture(PRESETS[preset])
     mixture = Mixture(examples(two_thirds(third)), source(), seed)
     mixture.shares = (variant.variations, variant.probes)
+    mixture.probes = Renewed(variant.scenes(seed), source().saturator)
     segments = Chosen(mixture, variant.louder, variant.harder)
+    rehearse(variant, architecture)
     learner = variant.learner(architecture, seed, torch.device("cpu"))
     parameters = list(learner.network.parameters())
     learner.optimizer = variant.optimizer(parameters)  # type: ignore[assignment]
@@ -68,6 +71,14 @@ def trained(variant: Variant, preset: str, third: int, seconds: float, seed: int
             average.add(learner.network.weights())
     weights = average.weights if average.count else learner.network.weights()
     return TcnModel("experiment", architecture, "", weights), step
+
+
+def rehearse(variant: Variant, architecture: Architecture) -> None:
+    """Take a step with a network that is thrown away: compiling is not charged to the time of a training."""
+    learner = variant.learner(architecture, 0, torch.device("cpu"))
+    learner.optimizer = variant.optimizer(list(learner.network.parameters()))  # type: ignore[assignment]
+    wet = np.ones((variant.batch, variant.frames), np.float32)
+    learner.step(np.pad(wet, ((0, 0), (architecture.receptive_field - 1, 0))), wet, 0.0)
 
 
 def figures(scores: Iterable[float]) -> tuple[float, float]:

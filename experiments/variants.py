@@ -9,11 +9,12 @@ import torch
 from torch import Tensor, nn
 
 from fxd.engines.engine import Array
-from fxd.engines.tcn import Architecture, LayerArray, powers_of_two
+from fxd.engines.tcn import MODEL_SAMPLE_RATE, Architecture, LayerArray, powers_of_two
 from fxd.training import mixture
 from fxd.training.learner import Learner
 from fxd.training.optimizer import Soap
 from fxd.training.plan import BATCH, FRAMES, LEARNING_RATE
+from fxd.training.scenes import Scenes, between, to_full_scale
 
 Optimizer = Callable[[list[nn.Parameter]], torch.optim.Optimizer]
 Schedule = Callable[[float], float]
@@ -37,6 +38,8 @@ class Variant:
     scale: float = 1.0
     """Of the initial weights."""
     architecture: Callable[[Architecture], Architecture] = lambda architecture: architecture
+    scenes: type[Scenes] = Scenes
+    """What the probes are."""
     louder: bool = False
     """The louder one of two segments is taken."""
     harder: bool = False
@@ -51,6 +54,31 @@ class NormalisedLearner(Learner):
         energy = target.square().mean(dim=1).clamp(min=0.01 * mean)
         ratio: Tensor = error.square().mean(dim=1) / energy
         return float(mean) * ratio.mean()
+
+
+class RootLearner(Learner):
+    """Each segment's error over the root of its own energy, not below a hundredth of the mean."""
+
+    def loss(self, error: Tensor, target: Tensor) -> Tensor:
+        mean = float(self.targets[0] / self.targets[1])
+        energy = target.square().mean(dim=1).clamp(min=0.01 * mean)
+        weighed: Tensor = error.square().mean(dim=1) * (mean / energy).sqrt()
+        return weighed.mean()
+
+
+class BrighterScenes(Scenes):
+    """Every other scene is high-passed between 1 and 10 kHz, and as loud as it was."""
+
+    def __call__(self, number: int, frames: int) -> Array:
+        sound = super().__call__(number, frames)
+        rng = np.random.default_rng([self.seed, number, 1])
+        if rng.random() < 0.5:
+            return sound
+        hz = np.maximum(np.fft.rfftfreq(frames, 1 / MODEL_SAMPLE_RATE), 10)
+        gain = 1 / np.sqrt(1 + (between(1_000, 10_000, rng) / hz) ** (2 * rng.integers(1, 5)))
+        bright = to_full_scale(np.fft.irfft(np.fft.rfft(sound) * gain, frames))
+        result: Array = (np.abs(sound).max() * bright).astype(np.float32)
+        return result
 
 
 class TrebleLearner(Learner):
@@ -195,6 +223,7 @@ VARIANTS: Mapping[str, Variant] = {
     "4 x 4,096 frames": Variant(frames=4096),
     "4 x 16,384 frames": Variant(frames=16384),
     "loss: every segment over its own energy": Variant(learner=NormalisedLearner),
+    "loss: every segment over the root of its own energy": Variant(learner=RootLearner),
     "loss: treble weighted": Variant(learner=TrebleLearner),
     "loss: spectral term": Variant(learner=SpectralLearner),
     "the louder one of two segments": Variant(louder=True),
@@ -203,6 +232,7 @@ VARIANTS: Mapping[str, Variant] = {
     "no probes": Variant(probes=0, variations=0.5),
     "no variations": Variant(variations=0),
     "a quarter of probes": Variant(probes=0.25),
+    "brighter probes": Variant(scenes=BrighterScenes),
     "weights averaged over the last tenth": Variant(averaged=0.1),
     "initial weights halved": Variant(scale=0.5),
     "head scale 1": Variant(architecture=lambda a: replace(a, head_scale=1.0)),
