@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from fxd.usage.options import Home, opened
+from fxd.usage.options import Home, Since, beginning, opened
 
 
 def report(
@@ -22,12 +22,7 @@ def report(
             "--last", min=1, max=1_000_000_000, metavar="N", help="Only the newest N runs; else all."
         ),
     ] = None,
-    since: Annotated[
-        str | None,
-        typer.Option(
-            "--since", metavar="TIME", help="Runs since then: 12h, 7d, 4w ago, or 2026-03-01[T14:30]."
-        ),
-    ] = None,
+    since: Since = None,
     files: Annotated[
         int, typer.Option("--files", min=1, max=50, metavar="N", help="So many files to listen to.")
     ] = 3,
@@ -44,15 +39,11 @@ def report(
 ) -> int:
     """Make a page that tells how good the imitation is, where it fails and what changed: to see and to hear."""
     from fxd.commands.report import report
-    from fxd.insight.question import QuestionError, moment
     from fxd.insight.report.content import Window
 
     if audio is not None and (no_audio or json):
         raise typer.BadParameter(f"--audio and {'--json' if json else '--no-audio'} do not go together")
-    try:
-        start = moment(since) if since is not None else None
-    except QuestionError as error:
-        raise typer.BadParameter(str(error)) from error
+    start = beginning(since)
     _, settings = opened(context, home)
     return report(
         settings, output, Window(start, last), files, "none" if no_audio or json else audio or "flac", json

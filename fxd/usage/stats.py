@@ -7,7 +7,7 @@ import typer
 
 from fxd.insight.question import By
 from fxd.store.records import EngineName
-from fxd.usage.options import Home, Json, opened
+from fxd.usage.options import Home, Json, Since, beginning, opened
 
 if TYPE_CHECKING:
     from fxd.config import Settings
@@ -38,12 +38,7 @@ def stats(
             help=f"The newest N runs; else {LAST}, all with --by and --compare, 10000 with --changes.",
         ),
     ] = None,
-    since: Annotated[
-        str | None,
-        typer.Option(
-            "--since", metavar="TIME", help="Runs since then: 12h, 7d, 4w ago, or 2026-03-01[T14:30]."
-        ),
-    ] = None,
+    since: Since = None,
     by: Annotated[
         By | None, typer.Option("--by", help="Tell of groups: what the runs of each model, day, ... say.")
     ] = None,
@@ -83,7 +78,7 @@ def stats(
 ) -> int:
     """Tell how good the imitation was, and what it cost."""
     from fxd.commands.stats import stats
-    from fxd.insight.question import MOST_TELLING, Form, Question, QuestionError, chosen_series, moment
+    from fxd.insight.question import MOST_TELLING, Form, Question, QuestionError, chosen_series
     from fxd.insight.stats import EVERY_SERIES
 
     options: dict[str, object] = {
@@ -100,8 +95,8 @@ def stats(
     if changes or accept or unaccept:
         _, settings = opened(context, home)
         return of_changes(settings, accept, note or "", unaccept, last, json)
+    start = beginning(since)
     try:
-        start = moment(since) if since is not None else None
         otherwise = MOST_TELLING if by or compare else EVERY_SERIES
         series = chosen_series(engine, measure or [], otherwise)
     except QuestionError as error:
