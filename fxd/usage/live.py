@@ -11,6 +11,19 @@ from fxd.usage.options import Home, opened
 
 SESSIONS = 20
 """That are listed where nobody says how many."""
+PLAYING = {
+    "engine": "--engine",
+    "model": "--model",
+    "source": "--input",
+    "target": "--output",
+    "rate": "--rate",
+    "block": "--block",
+    "channel": "--channel",
+    "stereo": "--stereo",
+    "record": "--record",
+    "learn": "--learn",
+}
+"""Parameters that say how to play."""
 
 
 def live(
@@ -62,9 +75,7 @@ def live(
 ) -> int:
     """Play through the engines in real time."""
     lists = [option for option, value in (("--list", list_), ("--sessions", sessions)) if value]
-    playing = {"--model": model, "--input": source, "--output": target, "--rate": rate, "--record": record}
-    playing |= {"--block": block, "--stereo": stereo, "--learn": learn}
-    if said := clash(lists, [option for option, value in playing.items() if value]):
+    if said := clash(lists, [option for name, option in PLAYING.items() if is_given(context, name)]):
         raise typer.BadParameter(said)
     if learn and record is None:
         raise typer.BadParameter("--learn goes with --record")
@@ -86,6 +97,12 @@ def live(
 
     wish = Wish(engine, model, source, target, rate, block, 2 if stereo else 1, channel, record)
     return live(settings, wish, learn)
+
+
+def is_given(context: typer.Context, name: str) -> bool:
+    """Whether a parameter stands on the command line, be it with its default."""
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
 
 
 def clash(lists: Collection[str], playing: Collection[str]) -> str:

@@ -114,6 +114,8 @@ def test_what_has_to_be_installed_is_told(monkeypatch: pytest.MonkeyPatch) -> No
         ["--last", "3"],
         ["--list", "--sessions"],
         ["--list", "--record", "x.wav"],
+        ["--list", "--engine", "both"],
+        ["--sessions", "--channel", "1"],
         ["--engine", "dsp", "--model", "x"],
         ["--engine", "nam"],
         ["--block", "15"],
