@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from fxd.bootstrap import FEWEST, median_interval, percentiles
+from fxd.bootstrap import COUNTED, FEWEST, median_interval, percentiles
 from fxd.store.records import EngineName, Result, Run
 
 if TYPE_CHECKING:
@@ -40,9 +40,6 @@ EVERY_SERIES: tuple[Series, ...] = tuple(
 )
 DERIVED = {"rtf": "engine_seconds", "x_realtime": "engine_seconds"}
 """Measures that are not kept, and what they are made of."""
-
-FEW = 1_000
-"""Values that are summed up without NumPy: it takes longer to load than they do."""
 
 NO_RUNS = "No runs yet. Drop an audio file into the inbox while `fxd start` runs."
 
@@ -222,7 +219,8 @@ def summarise(values: Sequence[float] | NDArray[np.float64]) -> Summary:
     if len(values) == 1:
         only = float(values[0])
         return Summary(1, only, None, only, only, only, only, only)
-    if len(values) > FEW:
+    # What the interval needs no NumPy for needs none here: it takes longer to load than all the rest.
+    if len(values) > COUNTED:
         return summarise_many(values)
     ordered = sorted(map(float, values))
     mean = math.fsum(ordered) / len(ordered)
