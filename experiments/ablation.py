@@ -49,7 +49,8 @@ def trained(variant: Variant, preset: str, third: int, seconds: float, seed: int
     mixture = Mixture(examples(two_thirds(third)), source(), seed)
     mixture.shares = (variant.variations, variant.probes)
     mixture.probes = Renewed(variant.scenes(seed), source().saturator)
-    segments = Chosen(mixture, variant.louder, variant.harder)
+    mixture.drawn = variant.drawn
+    segments = Chosen(mixture, variant.harder)
     rehearse(variant, architecture)
     learner = variant.learner(architecture, seed, torch.device("cpu"))
     parameters = list(learner.network.parameters())

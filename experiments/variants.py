@@ -9,12 +9,12 @@ import torch
 from torch import Tensor, nn
 
 from fxd.engines.engine import Array
-from fxd.engines.tcn import MODEL_SAMPLE_RATE, Architecture, LayerArray, powers_of_two
+from fxd.engines.tcn import Architecture, LayerArray, powers_of_two
 from fxd.training import mixture
 from fxd.training.learner import Learner
 from fxd.training.optimizer import Soap
 from fxd.training.plan import BATCH, FRAMES, LEARNING_RATE
-from fxd.training.scenes import Scenes, between, to_full_scale
+from fxd.training.scenes import Scenes
 
 Optimizer = Callable[[list[nn.Parameter]], torch.optim.Optimizer]
 Schedule = Callable[[float], float]
@@ -40,8 +40,8 @@ class Variant:
     architecture: Callable[[Architecture], Architecture] = lambda architecture: architecture
     scenes: type[Scenes] = Scenes
     """What the probes are."""
-    louder: bool = False
-    """The louder one of two segments is taken."""
+    drawn: int = mixture.DRAWN
+    """Segments of which the loudest one is taken."""
     harder: bool = False
     """A quarter of the segments are those of the last 200 on which the error was largest."""
 
@@ -66,19 +66,11 @@ class RootLearner(Learner):
         return weighed.mean()
 
 
-class BrighterScenes(Scenes):
-    """Every other scene is high-passed between 1 and 10 kHz, and as loud as it was."""
+class EveryScene(Scenes):
+    """Dull and shrill scenes are heard as often as they are made."""
 
-    def __call__(self, number: int, frames: int) -> Array:
-        sound = super().__call__(number, frames)
-        rng = np.random.default_rng([self.seed, number, 1])
-        if rng.random() < 0.5:
-            return sound
-        hz = np.maximum(np.fft.rfftfreq(frames, 1 / MODEL_SAMPLE_RATE), 10)
-        gain = 1 / np.sqrt(1 + (between(1_000, 10_000, rng) / hz) ** (2 * rng.integers(1, 5)))
-        bright = to_full_scale(np.fft.irfft(np.fft.rfft(sound) * gain, frames))
-        result: Array = (np.abs(sound).max() * bright).astype(np.float32)
-        return result
+    def kept(self, hz: float) -> float:  # noqa: ARG002
+        return 1.0
 
 
 class TrebleLearner(Learner):
@@ -138,9 +130,8 @@ def orthogonal(matrices: Tensor) -> Tensor:
 class Chosen:
     """Segments of which some are preferred: `Segments` for a training that is not resumed."""
 
-    def __init__(self, segments: mixture.Mixture, louder: bool, harder: bool) -> None:
+    def __init__(self, segments: mixture.Mixture, harder: bool) -> None:
         self.segments = segments
-        self.louder = louder
         self.harder = harder
         self.kept: list[tuple[float, Array, Array]] = []
 
@@ -148,10 +139,6 @@ class Chosen:
         self, rng: np.random.Generator, batch: int, frames: int, context: int, step: int
     ) -> tuple[Array, Array]:
         dry, wet = self.segments.sample(rng, batch, frames, context, step)
-        if self.louder:
-            other_dry, other_wet = self.segments.sample(rng, batch, frames, context, step)
-            quieter = np.square(wet).sum(axis=1) < np.square(other_wet).sum(axis=1)
-            dry, wet = (np.where(quieter[:, None], b, a) for a, b in ((dry, other_dry), (wet, other_wet)))
         if self.harder and len(self.kept) == 200:
             hardest = sorted(self.kept, key=lambda one: -one[0])[: max(1, batch * 10)]
             for index in range(max(1, batch // 4)):
@@ -226,13 +213,14 @@ VARIANTS: Mapping[str, Variant] = {
     "loss: every segment over the root of its own energy": Variant(learner=RootLearner),
     "loss: treble weighted": Variant(learner=TrebleLearner),
     "loss: spectral term": Variant(learner=SpectralLearner),
-    "the louder one of two segments": Variant(louder=True),
+    "any segment": Variant(drawn=1),
+    "the loudest of four segments": Variant(drawn=4),
     "hard segments oftener": Variant(harder=True, learner=WatchedLearner),
     "recordings alone": Variant(probes=0, variations=0),
     "no probes": Variant(probes=0, variations=0.5),
     "no variations": Variant(variations=0),
     "a quarter of probes": Variant(probes=0.25),
-    "brighter probes": Variant(scenes=BrighterScenes),
+    "probes as they are made": Variant(scenes=EveryScene),
     "weights averaged over the last tenth": Variant(averaged=0.1),
     "initial weights halved": Variant(scale=0.5),
     "head scale 1": Variant(architecture=lambda a: replace(a, head_scale=1.0)),

@@ -31,6 +31,13 @@ HIGHEST_HZ = 21_000
 LAYERS = 4
 PEAK = 1.2
 """Of the loudest scenes; the median is half of it. Wet peaks of recordings above full scale are common too."""
+DULL_HZ, SHRILL_HZ = 2_000, 11_000
+DULL_KEPT, SHRILL_KEPT = 1 / 4, 1 / 2
+"""Of the scenes whose spectral centroid lies below and above these.
+
+What is dull is learned soon, and what is above 11 kHz never well: a fourteenth of all scenes made half of the
+error. In between are the cymbals, bells and tambourines on which a network does worst.
+"""
 
 
 class Scenes:
@@ -41,7 +48,22 @@ class Scenes:
 
     def __call__(self, number: int, frames: int) -> Array:
         """A scene: float32 [frames]."""
-        return scene(np.random.default_rng([self.seed, number]), frames)
+        rng = np.random.default_rng([self.seed, number])
+        while True:
+            sound = scene(rng, frames)
+            if rng.random() < self.kept(centroid_hz(sound)):
+                return sound
+
+    def kept(self, hz: float) -> float:
+        """The share of the scenes with this centroid that are heard."""
+        return DULL_KEPT if hz < DULL_HZ else SHRILL_KEPT if hz > SHRILL_HZ else 1.0
+
+
+def centroid_hz(sound: Array) -> float:
+    """The mean frequency of a sound [frames], weighted by energy; 0 of silence."""
+    energy = np.abs(np.fft.rfft(sound)) ** 2
+    hz = np.fft.rfftfreq(len(sound), 1 / MODEL_SAMPLE_RATE)
+    return float(energy @ hz / (energy.sum() or 1.0))
 
 
 def scene(rng: np.random.Generator, frames: int) -> Array:
