@@ -56,7 +56,7 @@ class TrainingSet:
     """Segments of the training sounds: `Segments` for the trainer.
 
     Every position in the pool is as likely as any other, and channels are signals of their own; a segment whose
-    wet side is silent is drawn again. Loud ones need no preference: they count for more in the loss.
+    wet side is silent is drawn again. Loud ones are preferred by whoever draws; see `fxd.training.mixture`.
     """
 
     def __init__(
