@@ -2,31 +2,47 @@
 
     python -m experiments.ablation --seconds 60 --elsewhere /usr/share/hydrogen --into ablation.jsonl
     python -m experiments.ablation --table ablation.jsonl
+    python -m experiments.ablation --model fxd/factory/standard --steps 8000 --into further.jsonl
 
 Every variant trains on two thirds of the clips for so many seconds of processor time, so that a machine that is
 shared disturbs none; three seeds each. The last third and, with `--elsewhere`, the sounds of a folder judge. What
 was measured is written line by line, and an ablation that was interrupted goes on.
+
+With `--model` every variant trains a model further, as a warm start does, on the clips that it knows; those that
+it does not know judge.
 """
 
 import argparse
 import json
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import mean
 
 import numpy as np
 import torch
 
-from experiments.material import Pairs, examples, judge, one_third, pairs_of, sounds, source, two_thirds
+from experiments.material import (
+    CLIPS,
+    Pairs,
+    examples,
+    judge,
+    one_third,
+    pairs_of,
+    sounds,
+    source,
+    two_thirds,
+)
+from experiments.quality import unheard
 from experiments.variants import VARIANTS, Chosen, Variant, WatchedLearner
 from fxd.engines.engine import Array
-from fxd.engines.tcn import PRESETS, Architecture, TcnModel
+from fxd.engines.tcn import PRESETS, Architecture, TcnModel, load_weights
 from fxd.training.learner import one_thread
 from fxd.training.mixture import Mixture
+from fxd.training.models import WEIGHTS_NAME, read_card
+from fxd.training.plan import LEARNING_RATE, WARM_LEARNING_RATE
 from fxd.training.renewal import Renewed
-
-SEEDS = (0, 1, 2)
 
 
 class Average:
@@ -43,16 +59,37 @@ class Average:
             self.weights[name] = before + (tensor - before) / np.float32(self.count)
 
 
-def trained(variant: Variant, preset: str, third: int, seconds: float, seed: int) -> tuple[TcnModel, int]:
+@dataclass(frozen=True)
+class Beginning:
+    """What every variant begins with, and how long it trains."""
+
+    preset: str
+    files: Sequence[Path]
+    """The clips to learn from."""
+    seconds: float
+    steps: int = 0
+    """Instead of the seconds, if not 0."""
+    model: TcnModel | None = None
+    """To train further; else from zero."""
+
+    @property
+    def learning_rate(self) -> float:
+        """In shares of a variant's."""
+        return WARM_LEARNING_RATE / LEARNING_RATE if self.model else 1.0
+
+
+def trained(variant: Variant, beginning: Beginning, seed: int) -> tuple[TcnModel, int]:
     """The network after so many seconds of processor time, and the steps that it took."""
-    architecture = variant.architecture(PRESETS[preset])
-    mixture = Mixture(examples(two_thirds(third)), source(), seed)
+    architecture = variant.architecture(PRESETS[beginning.preset])
+    mixture = Mixture(examples(beginning.files), source(), seed)
     mixture.shares = (variant.variations, variant.probes)
     mixture.probes = Renewed(variant.scenes(seed), source().saturator)
     mixture.drawn = variant.drawn
     segments = Chosen(mixture, variant.harder)
     rehearse(variant, architecture)
     learner = variant.learner(architecture, seed, torch.device("cpu"))
+    if beginning.model:
+        learner.network.load(beginning.model.weights)
     parameters = list(learner.network.parameters())
     learner.optimizer = variant.optimizer(parameters)  # type: ignore[assignment]
     with torch.no_grad():
@@ -60,14 +97,16 @@ def trained(variant: Variant, preset: str, third: int, seconds: float, seed: int
             parameter.mul_(variant.scale)
     rng, context = np.random.default_rng(seed), architecture.receptive_field - 1
     average = Average()
+    rate = beginning.learning_rate * variant.learning_rate
     step, share, began = 0, 0.0, time.process_time()
     while share < 1:
         dry, wet = segments.sample(rng, variant.batch, variant.frames, context, step)
-        learner.step(dry, wet, variant.learning_rate * variant.schedule(share))
+        learner.step(dry, wet, rate * variant.schedule(share))
         if isinstance(learner, WatchedLearner):
             segments.learned(dry, wet, learner.errors)
         step += 1
-        share = (time.process_time() - began) / seconds
+        seconds = time.process_time() - began
+        share = step / beginning.steps if beginning.steps else seconds / beginning.seconds
         if share > 1 - variant.averaged:
             average.add(learner.network.weights())
     weights = average.weights if average.count else learner.network.weights()
@@ -88,10 +127,12 @@ def figures(scores: Iterable[float]) -> tuple[float, float]:
     return float(np.median(values)), float(np.percentile(values, 90))
 
 
-def measured(name: str, options: argparse.Namespace, seed: int, elsewhere: Pairs) -> dict[str, object]:
-    model, steps = trained(VARIANTS[name], options.preset, options.third, options.seconds, seed)
+def measured(
+    name: str, beginning: Beginning, seed: int, held_out: Pairs, elsewhere: Pairs
+) -> dict[str, object]:
+    model, steps = trained(VARIANTS[name], beginning, seed)
     facts: dict[str, object] = {"variant": name, "seed": seed, "steps": steps}
-    facts["held out"] = list(judge(model, pairs_of(one_third(options.third))).values())
+    facts["held out"] = list(judge(model, held_out).values())
     facts["elsewhere"] = list(judge(model, elsewhere).values())
     return facts
 
@@ -123,6 +164,11 @@ def main() -> None:
     parser.add_argument("--preset", choices=PRESETS, default="compact")
     parser.add_argument("--third", type=int, choices=(0, 1, 2), default=2)
     parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--steps", type=int, default=0, help="train for so many, whatever time they take")
+    parser.add_argument(
+        "--model", type=Path, help="a model's folder: train it further, whatever preset and third"
+    )
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--variants", nargs="+", choices=VARIANTS, default=list(VARIANTS))
     parser.add_argument("--elsewhere", type=Path, help="a folder of other sounds that judge")
     parser.add_argument("--count", type=int, default=60, help="how many of them (60)")
@@ -135,12 +181,20 @@ def main() -> None:
         print_table(lines)
         return
     done = {(line["variant"], line["seed"]) for line in lines}
+    beginning = Beginning(options.preset, two_thirds(options.third), options.seconds, options.steps)
+    held_out = one_third(options.third)
+    if options.model:
+        card, model = read_card(options.model), load_weights(options.model / WEIGHTS_NAME)
+        held_out = unheard(card)
+        known = [clip for clip in CLIPS if clip not in held_out]
+        beginning = replace(beginning, preset=card.preset, files=known, model=model)
+    judges = pairs_of(held_out)
     elsewhere = pairs_of(sounds(options.elsewhere, options.count)) if options.elsewhere else {}
     with one_thread():
-        for seed in SEEDS:
+        for seed in options.seeds:
             for name in options.variants:
                 if (name, seed) not in done:
-                    facts = measured(name, options, seed, elsewhere)
+                    facts = measured(name, beginning, seed, judges, elsewhere)
                     with path.open("a") as file:
                         print(json.dumps(facts), file=file)
                     print(name, seed, facts["steps"], flush=True)

@@ -14,7 +14,7 @@ from fxd.training import mixture
 from fxd.training.learner import Learner
 from fxd.training.optimizer import Soap
 from fxd.training.plan import BATCH, FRAMES, LEARNING_RATE
-from fxd.training.scenes import Scenes
+from fxd.training.scenes import SHRILL_HZ, Scenes
 
 Optimizer = Callable[[list[nn.Parameter]], torch.optim.Optimizer]
 Schedule = Callable[[float], float]
@@ -71,6 +71,13 @@ class EveryScene(Scenes):
 
     def kept(self, hz: float) -> float:  # noqa: ARG002
         return 1.0
+
+
+class ShrillScenes(Scenes):
+    """Shrill scenes are heard as often as they are made, of dull ones a quarter."""
+
+    def kept(self, hz: float) -> float:
+        return super().kept(min(hz, SHRILL_HZ))
 
 
 class TrebleLearner(Learner):
@@ -221,6 +228,8 @@ VARIANTS: Mapping[str, Variant] = {
     "no variations": Variant(variations=0),
     "a quarter of probes": Variant(probes=0.25),
     "probes as they are made": Variant(scenes=EveryScene),
+    "shrill probes as they are made": Variant(scenes=ShrillScenes),
+    "any segment, probes as they are made": Variant(drawn=1, scenes=EveryScene),
     "weights averaged over the last tenth": Variant(averaged=0.1),
     "initial weights halved": Variant(scale=0.5),
     "head scale 1": Variant(architecture=lambda a: replace(a, head_scale=1.0)),
