@@ -1,4 +1,4 @@
-"""What each choice of the recipe brings: one change at a time, at equal time.
+"""What each choice of the recipe brings: one change at a time, at equal time or for as many steps.
 
     python -m experiments.ablation --seconds 60 --elsewhere /usr/share/hydrogen --into ablation.jsonl
     python -m experiments.ablation --table ablation.jsonl
@@ -9,7 +9,8 @@ shared disturbs none; three seeds each. The last third and, with `--elsewhere`, 
 was measured is written line by line, and an ablation that was interrupted goes on.
 
 With `--model` every variant trains a model further, as a warm start does, on the clips that it knows; those that
-it does not know judge.
+it does not know judge. Variants of shape and initial weights are left out then. What is measured under other
+conditions belongs into another file.
 """
 
 import argparse
@@ -44,6 +45,9 @@ from fxd.training.models import WEIGHTS_NAME, read_card
 from fxd.training.plan import LEARNING_RATE, WARM_LEARNING_RATE
 from fxd.training.renewal import Renewed
 
+FURTHER = 1000
+"""Added to the seed of what is heard."""
+
 
 class Average:
     """The mean of weights that are added one after the other."""
@@ -60,36 +64,48 @@ class Average:
 
 
 @dataclass(frozen=True)
-class Beginning:
-    """What every variant begins with, and how long it trains."""
+class Conditions:
+    """What all variants have in common."""
 
     preset: str
     files: Sequence[Path]
     """The clips to learn from."""
     seconds: float
-    steps: int = 0
-    """Instead of the seconds, if not 0."""
+    steps: int | None = None
+    """Instead of the seconds."""
     model: TcnModel | None = None
     """To train further; else from zero."""
 
     @property
-    def learning_rate(self) -> float:
-        """In shares of a variant's."""
+    def rate(self) -> float:
+        """Of learning, in shares of a variant's."""
         return WARM_LEARNING_RATE / LEARNING_RATE if self.model else 1.0
 
+    def fit(self, variant: Variant) -> bool:
+        """Whether the variant can be trained so: a model has its shape and its weights already."""
+        return self.model is None or (variant.architecture is None and variant.scale == 1)
 
-def trained(variant: Variant, beginning: Beginning, seed: int) -> tuple[TcnModel, int]:
-    """The network after so many seconds of processor time, and the steps that it took."""
-    architecture = variant.architecture(PRESETS[beginning.preset])
-    mixture = Mixture(examples(beginning.files), source(), seed)
-    mixture.shares = (variant.variations, variant.probes)
-    mixture.probes = Renewed(variant.scenes(seed), source().saturator)
-    mixture.drawn = variant.drawn
-    segments = Chosen(mixture, variant.harder)
+    def segments(self, variant: Variant, seed: int) -> Mixture:
+        # A model that is trained further has heard what a training with the same seed hears.
+        seed += FURTHER if self.model else 0
+        heard = Mixture(examples(self.files), source(), seed)
+        heard.shares = (variant.variations, variant.probes)
+        heard.probes = Renewed(variant.scenes(seed), source().saturator)
+        heard.candidates = variant.candidates
+        return heard
+
+
+def trained(variant: Variant, conditions: Conditions, seed: int) -> tuple[TcnModel, int]:
+    """The network after its seconds of processor time, or its steps, and how many these were."""
+    model = conditions.model
+    architecture = model.architecture if model else PRESETS[conditions.preset]
+    if variant.architecture:
+        architecture = variant.architecture(architecture)
+    segments = Chosen(conditions.segments(variant, seed), variant.harder)
     rehearse(variant, architecture)
     learner = variant.learner(architecture, seed, torch.device("cpu"))
-    if beginning.model:
-        learner.network.load(beginning.model.weights)
+    if model:
+        learner.network.load(model.weights)
     parameters = list(learner.network.parameters())
     learner.optimizer = variant.optimizer(parameters)  # type: ignore[assignment]
     with torch.no_grad():
@@ -97,7 +113,7 @@ def trained(variant: Variant, beginning: Beginning, seed: int) -> tuple[TcnModel
             parameter.mul_(variant.scale)
     rng, context = np.random.default_rng(seed), architecture.receptive_field - 1
     average = Average()
-    rate = beginning.learning_rate * variant.learning_rate
+    rate = conditions.rate * variant.learning_rate
     step, share, began = 0, 0.0, time.process_time()
     while share < 1:
         dry, wet = segments.sample(rng, variant.batch, variant.frames, context, step)
@@ -106,7 +122,7 @@ def trained(variant: Variant, beginning: Beginning, seed: int) -> tuple[TcnModel
             segments.learned(dry, wet, learner.errors)
         step += 1
         seconds = time.process_time() - began
-        share = step / beginning.steps if beginning.steps else seconds / beginning.seconds
+        share = step / conditions.steps if conditions.steps else seconds / conditions.seconds
         if share > 1 - variant.averaged:
             average.add(learner.network.weights())
     weights = average.weights if average.count else learner.network.weights()
@@ -128,9 +144,9 @@ def figures(scores: Iterable[float]) -> tuple[float, float]:
 
 
 def measured(
-    name: str, beginning: Beginning, seed: int, held_out: Pairs, elsewhere: Pairs
+    name: str, conditions: Conditions, seed: int, held_out: Pairs, elsewhere: Pairs
 ) -> dict[str, object]:
-    model, steps = trained(VARIANTS[name], beginning, seed)
+    model, steps = trained(VARIANTS[name], conditions, seed)
     facts: dict[str, object] = {"variant": name, "seed": seed, "steps": steps}
     facts["held out"] = list(judge(model, held_out).values())
     facts["elsewhere"] = list(judge(model, elsewhere).values())
@@ -164,7 +180,7 @@ def main() -> None:
     parser.add_argument("--preset", choices=PRESETS, default="compact")
     parser.add_argument("--third", type=int, choices=(0, 1, 2), default=2)
     parser.add_argument("--seconds", type=float, default=60)
-    parser.add_argument("--steps", type=int, default=0, help="train for so many, whatever time they take")
+    parser.add_argument("--steps", type=int, help="train for so many, whatever time they take")
     parser.add_argument(
         "--model", type=Path, help="a model's folder: train it further, whatever preset and third"
     )
@@ -181,20 +197,21 @@ def main() -> None:
         print_table(lines)
         return
     done = {(line["variant"], line["seed"]) for line in lines}
-    beginning = Beginning(options.preset, two_thirds(options.third), options.seconds, options.steps)
+    conditions = Conditions(options.preset, two_thirds(options.third), options.seconds, options.steps)
     held_out = one_third(options.third)
     if options.model:
         card, model = read_card(options.model), load_weights(options.model / WEIGHTS_NAME)
         held_out = unheard(card)
         known = [clip for clip in CLIPS if clip not in held_out]
-        beginning = replace(beginning, preset=card.preset, files=known, model=model)
+        conditions = replace(conditions, preset=card.preset, files=known, model=model)
     judges = pairs_of(held_out)
     elsewhere = pairs_of(sounds(options.elsewhere, options.count)) if options.elsewhere else {}
+    names = [name for name in options.variants if conditions.fit(VARIANTS[name])]
     with one_thread():
         for seed in options.seeds:
-            for name in options.variants:
+            for name in names:
                 if (name, seed) not in done:
-                    facts = measured(name, beginning, seed, judges, elsewhere)
+                    facts = measured(name, conditions, seed, judges, elsewhere)
                     with path.open("a") as file:
                         print(json.dumps(facts), file=file)
                     print(name, seed, facts["steps"], flush=True)

@@ -37,11 +37,12 @@ class Variant:
     """Of the weights, over this share of the time at the end."""
     scale: float = 1.0
     """Of the initial weights."""
-    architecture: Callable[[Architecture], Architecture] = lambda architecture: architecture
+    architecture: Callable[[Architecture], Architecture] | None = None
+    """What it makes of the preset's shape."""
     scenes: type[Scenes] = Scenes
     """What the probes are."""
-    drawn: int = mixture.DRAWN
-    """Segments of which the loudest one is taken."""
+    candidates: int = mixture.CANDIDATES
+    """Segments of which the loudest one is heard."""
     harder: bool = False
     """A quarter of the segments are those of the last 200 on which the error was largest."""
 
@@ -73,7 +74,7 @@ class EveryScene(Scenes):
         return 1.0
 
 
-class ShrillScenes(Scenes):
+class DullRefused(Scenes):
     """Shrill scenes are heard as often as they are made, of dull ones a quarter."""
 
     def kept(self, hz: float) -> float:
@@ -220,16 +221,16 @@ VARIANTS: Mapping[str, Variant] = {
     "loss: every segment over the root of its own energy": Variant(learner=RootLearner),
     "loss: treble weighted": Variant(learner=TrebleLearner),
     "loss: spectral term": Variant(learner=SpectralLearner),
-    "any segment": Variant(drawn=1),
-    "the loudest of four segments": Variant(drawn=4),
+    "any segment": Variant(candidates=1),
+    "the loudest of four segments": Variant(candidates=4),
     "hard segments oftener": Variant(harder=True, learner=WatchedLearner),
     "recordings alone": Variant(probes=0, variations=0),
     "no probes": Variant(probes=0, variations=0.5),
     "no variations": Variant(variations=0),
     "a quarter of probes": Variant(probes=0.25),
     "probes as they are made": Variant(scenes=EveryScene),
-    "shrill probes as they are made": Variant(scenes=ShrillScenes),
-    "any segment, probes as they are made": Variant(drawn=1, scenes=EveryScene),
+    "shrill probes as they are made": Variant(scenes=DullRefused),
+    "the recipe before: any segment, probes as they are made": Variant(candidates=1, scenes=EveryScene),
     "weights averaged over the last tenth": Variant(averaged=0.1),
     "initial weights halved": Variant(scale=0.5),
     "head scale 1": Variant(architecture=lambda a: replace(a, head_scale=1.0)),

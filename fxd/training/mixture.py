@@ -2,7 +2,7 @@
 
 of four segments     recordings . variations . probes . probes
 
-Of each, two segments are drawn, and the louder one is heard.
+For each, two candidates of its kind are drawn, and the louder one is heard.
 """
 
 from collections.abc import Sequence, Set
@@ -21,9 +21,12 @@ from fxd.training.variations import Variations
 VARIATION_SHARE = 0.25
 PROBE_SHARE = 0.5
 """Of the segments of a batch; the others are recordings."""
-DRAWN = 2
-"""Segments of one kind, of which the one with the loudest wet side is heard: there the saturator does most, and
-what is loud counts for most in the error. It costs no step, only the drawing."""
+CANDIDATES = 2
+"""Segments that are drawn for one that is heard, the one whose wet side is loudest.
+
+There the saturator does most, and what is loud counts for most in the error. It costs a second drawing, but no
+second step.
+"""
 
 
 class Mixture:
@@ -34,7 +37,7 @@ class Mixture:
     ) -> None:
         """See `TrainingSet`; it raises NothingToLearn."""
         self.shares = (VARIATION_SHARE, PROBE_SHARE)
-        self.drawn = DRAWN
+        self.candidates = CANDIDATES
         self.recordings = TrainingSet(examples, source, seed, heard)
         variations = Variations(self.recordings.examples, self.recordings.share, source, seed)
         self.variations = Renewed(variations, source.saturator)
@@ -54,24 +57,18 @@ class Mixture:
         self, rng: np.random.Generator, batch: int, frames: int, context: int, step: int
     ) -> tuple[Array, Array]:
         """A batch of segments: dry [batch, context + frames] and wet [batch, frames]; see `Segments`."""
-        parts = self.parts(batch)
-        dry, wet = self.draw(parts, rng, frames, context, step)
-        for _ in range(1, self.drawn):
-            other_dry, other_wet = self.draw(parts, rng, frames, context, step)
+        dry, wet = self.draw(rng, batch, frames, context, step)
+        for _ in range(1, self.candidates):
+            other_dry, other_wet = self.draw(rng, batch, frames, context, step)
             louder = np.square(other_wet).sum(axis=1) > np.square(wet).sum(axis=1)
             dry[louder], wet[louder] = other_dry[louder], other_wet[louder]
         return dry, wet
 
     def draw(
-        self,
-        parts: list[tuple[Segments, int]],
-        rng: np.random.Generator,
-        frames: int,
-        context: int,
-        step: int,
+        self, rng: np.random.Generator, batch: int, frames: int, context: int, step: int
     ) -> tuple[Array, Array]:
-        """One segment for each place of a batch."""
-        drawn = [segments.sample(rng, count, frames, context, step) for segments, count in parts]
+        """A candidate for each place of a batch."""
+        drawn = [one.sample(rng, count, frames, context, step) for one, count in self.parts(batch)]
         return np.concatenate([dry for dry, _ in drawn]), np.concatenate([wet for _, wet in drawn])
 
     def upkeep_seconds(self, frames: int) -> float:

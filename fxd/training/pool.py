@@ -1,7 +1,7 @@
 """The sound that a training hears: a pool of rendered pairs whose size does not grow with the set.
 
 A quarter of an hour of mono sound at 48 kHz is in memory, dry and wet (346 MB). A set that fits is in it as a
-whole, does not change, and every position in it is as likely as any other. A larger set passes through it in
+whole, does not change, and every position in it is drawn as often as any other. A larger set passes through it in
 parts of 20 seconds, in the order and with the shares that `fxd.training.rota` states: for each minute that is
 heard, 20 seconds leave the pool and as many enter.
 
@@ -56,7 +56,7 @@ class TrainingSet:
     """Segments of the training sounds: `Segments` for the trainer.
 
     Every position in the pool is as likely as any other, and channels are signals of their own; a segment whose
-    wet side is silent is drawn again. Loud ones are preferred by whoever draws; see `fxd.training.mixture`.
+    wet side is silent is drawn again. Loud ones are preferred by `Mixture`.
     """
 
     def __init__(

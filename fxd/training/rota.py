@@ -1,6 +1,6 @@
-"""In which order, and how often, a training hears a set that is too large to be heard as a whole.
+"""In which order, and how often, a set that is too large to be heard as a whole is in the pool of a training.
 
-The policy, in shares of the time:
+The policy, in shares of the time; of what is drawn from the pool, `fxd.training.mixture` prefers what is loud:
 
 - *Rare and frequent, loud and quiet*: each kind of sound (`fxd.training.kinds`; level and band energies tell
   them apart) gets its share in proportion to the square root of its length. A kind of which there is a hundred

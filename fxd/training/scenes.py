@@ -36,7 +36,7 @@ DULL_KEPT, SHRILL_KEPT = 1 / 4, 1 / 2
 """Of the scenes whose spectral centroid lies below and above these.
 
 What is dull is learned soon, and what is above 11 kHz never well: a fourteenth of all scenes made half of the
-error. In between are the cymbals, bells and tambourines on which a network does worst.
+error. In between are the recordings on which a network does worst: cymbals, bells, tambourines.
 """
 
 

@@ -14,7 +14,17 @@ from fxd.training.mixture import Mixture
 from fxd.training.pairs import PairSource
 from fxd.training.pool import NothingToLearn
 from fxd.training.renewal import HEARD_TIMES, SOUND_SECONDS, SOUNDS, Renewed
-from fxd.training.scenes import DULL_HZ, DULL_KEPT, KINDS, PEAK, SHRILL_HZ, SHRILL_KEPT, Scenes, centroid_hz
+from fxd.training.scenes import (
+    DULL_HZ,
+    DULL_KEPT,
+    KINDS,
+    PEAK,
+    SHRILL_HZ,
+    SHRILL_KEPT,
+    Scenes,
+    centroid_hz,
+    scene,
+)
 from fxd.training.variations import Variations
 
 AddSound = Callable[..., Example]
@@ -62,12 +72,11 @@ def test_a_batch_holds_recordings_variations_and_probes(examples: list[Example],
     assert (dry.dtype, wet.dtype) == (np.float32, np.float32)
 
 
-def test_the_louder_of_two_segments_is_heard(examples: list[Example], source: PairSource) -> None:
-    mixture, rng = Mixture(examples, source, 0), np.random.default_rng(0)
-    mixture.drawn = 1
-    draws = [mixture.sample(rng, 16, FRAMES, CONTEXT, step=0) for _ in range(2)]
-    mixture.drawn = 2
-    dry, wet = mixture.sample(np.random.default_rng(0), 16, FRAMES, CONTEXT, step=0)
+def test_the_louder_of_two_candidates_is_heard(examples: list[Example], source: PairSource) -> None:
+    single, rng = Mixture(examples, source, 0), np.random.default_rng(0)
+    single.candidates = 1
+    draws = [single.sample(rng, 16, FRAMES, CONTEXT, step=0) for _ in range(2)]
+    dry, wet = Mixture(examples, source, 0).sample(np.random.default_rng(0), 16, FRAMES, CONTEXT, step=0)
     energies = [np.square(wet).sum(axis=1) for _, wet in draws]
     louder = np.argmax(energies, axis=0)
     assert 0 < louder.sum() < 16
@@ -77,24 +86,25 @@ def test_the_louder_of_two_segments_is_heard(examples: list[Example], source: Pa
 
 
 def test_dull_and_shrill_scenes_are_heard_less_often_than_they_are_made() -> None:
-    class EveryScene(Scenes):
-        def kept(self, hz: float) -> float:  # noqa: ARG002
-            return 1.0
+    def shares(make: Callable[[int], Array]) -> tuple[float, float]:
+        """Of the dull and the shrill ones, against those between."""
+        hz = np.array([centroid_hz(make(number)) for number in range(600)])
+        between = np.mean((hz >= DULL_HZ) & (hz <= SHRILL_HZ))
+        return float(np.mean(hz < DULL_HZ) / between), float(np.mean(hz > SHRILL_HZ) / between)
 
-    def shares(scenes: Scenes) -> tuple[float, float]:
-        hz = np.array([centroid_hz(scenes(number, 12_000)) for number in range(300)])
-        return float(np.mean(hz < DULL_HZ)), float(np.mean(hz > SHRILL_HZ))
-
-    (dull_made, shrill_made), (dull, shrill) = shares(EveryScene(0)), shares(Scenes(0))
-    bright_made, bright = 1 - dull_made - shrill_made, 1 - dull - shrill
-    assert dull / bright == pytest.approx(DULL_KEPT * dull_made / bright_made, rel=0.25)
-    assert shrill / bright == pytest.approx(SHRILL_KEPT * shrill_made / bright_made, rel=0.5)
+    dull_made, shrill_made = shares(lambda number: scene(np.random.default_rng([1, number]), 6_000))
+    dull, shrill = shares(lambda number: Scenes(0)(number, 6_000))
+    assert dull / dull_made == pytest.approx(DULL_KEPT, rel=0.25)
+    assert shrill / shrill_made == pytest.approx(SHRILL_KEPT, rel=0.25)
 
 
 @pytest.mark.parametrize("hz", [100, 5_000, 20_000])
 def test_the_centroid_of_a_tone_is_its_frequency(hz: int) -> None:
     tone = np.sin(2 * np.pi * hz * np.arange(MODEL_SAMPLE_RATE) / MODEL_SAMPLE_RATE).astype(np.float32)
     assert centroid_hz(tone) == pytest.approx(hz, rel=1e-3)
+
+
+def test_silence_has_its_centroid_at_zero() -> None:
     assert centroid_hz(np.zeros(64, np.float32)) == 0
 
 
