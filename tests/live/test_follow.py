@@ -11,6 +11,7 @@ from homes import Home
 from fxd.commands.play import leave
 from fxd.factory import install_factory_model
 from fxd.home import open_home
+from fxd.insight.plain import short_id
 from fxd.live.desk import Load
 from fxd.live.engines import Rehearsal, Shape
 from fxd.live.errors import LiveError
@@ -38,7 +39,7 @@ def champion(home: Home) -> str:
 
 def test_a_champion_that_takes_a_minute_to_compile_is_announced(home: Home, champion: str) -> None:
     announced, arrived, nothing = looked(home)
-    assert announced == "compact-02bf serves now; it is made ready, and then fades in"
+    assert announced == f"{short_id(champion)} serves now; it is made ready, and then fades in"
     assert isinstance(arrived, Arrival)
     assert arrived.model.id == champion
     assert nothing is None
@@ -48,7 +49,7 @@ def test_a_champion_whose_files_are_gone_is_told_once(home: Home, champion: str)
     _, settings = open_home(home.root)
     shutil.rmtree(model_folder(settings.paths.models, champion))
     _, told, nothing = looked(home)
-    assert str(told).startswith("compact-02bf serves now, and cannot be heard: ")
+    assert str(told).startswith(f"{short_id(champion)} serves now, and cannot be heard: ")
     assert "No such file" in str(told)
     assert nothing is None
 
