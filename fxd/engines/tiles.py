@@ -54,13 +54,18 @@ class Grid(NamedTuple):
 def grid(channels: int) -> Grid:
     """The tiles for so many channels: sums, a row of the input and a weight fit the registers together.
 
+    A row of two vectors needs each weight once for both: loads, not sums, are what 16 rows of one wait for.
+
     >>> grid(20).channels >= 20
     True
     """
-    if REGISTERS >= 32:
-        most, width = (3, 4) if channels <= 3 else (7, 2) if channels <= 7 else (16, 1)
-    else:
+    if REGISTERS < 32:
         most, width = (2, 4) if channels <= 2 else (4, 2)
+    elif channels == 8:
+        # As fast as in two vectors, and of a small block less is left over.
+        most, width = 8, 1
+    else:
+        most, width = (3, 4) if channels <= 3 else (8, 2)
     groups = -(-channels // most)
     return Grid(groups, -(-channels // groups), width)
 

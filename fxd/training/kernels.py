@@ -107,11 +107,11 @@ def divisors(number: int) -> list[int]:
 def block(channels: int) -> tuple[int, int]:
     """Rows, and vectors a row, that are summed up at once.
 
-    All rows if the registers hold them, as each vector of the source is then loaded once; narrow ones in several
-    vectors, to give the processor enough sums to work on side by side.
+    Half of the registers hold sums, to give the processor enough to work on side by side. A row of several
+    vectors needs each factor once for all of them: loads, not sums, are what a block of 16 rows waits for.
     """
-    rows = max(d for d in divisors(channels) if d <= REGISTERS - 4)
-    return rows, next(width for width in WIDTHS if rows * width <= max(rows, REGISTERS // 2))
+    rows = max(d for d in divisors(channels) if d <= REGISTERS // 4)
+    return rows, next(width for width in WIDTHS if rows * width <= REGISTERS // 2)
 
 
 @njit(cache=True, nogil=True)
