@@ -15,6 +15,7 @@ from fxd.training.pairs import PairSource
 from fxd.training.pool import NothingToLearn
 from fxd.training.renewal import HEARD_TIMES, SOUND_SECONDS, SOUNDS, Renewed
 from fxd.training.scenes import (
+    BLINDING,
     DULL_HZ,
     DULL_KEPT,
     KINDS,
@@ -22,8 +23,10 @@ from fxd.training.scenes import (
     SHRILL_HZ,
     SHRILL_KEPT,
     Scenes,
+    blind_hz,
     centroid_hz,
     scene,
+    tones,
 )
 from fxd.training.variations import Variations
 
@@ -126,6 +129,27 @@ def test_a_kind_of_scene_has_its_length_and_a_peak_of_one(kind: Callable[..., Ar
         assert sound.shape == (frames,)
         assert np.abs(sound).max() == pytest.approx(1) or not sound.any()
         assert np.isfinite(sound).all()
+
+
+@pytest.mark.parametrize("dilation", BLINDING)
+def test_a_tone_to_which_a_dilation_is_blind_has_one_phase_at_all_taps(dilation: int) -> None:
+    for hz in (150.0, 700.0, 5_900.0, 14_000.0):
+        blind = blind_hz(hz, dilation)
+        tone = np.sin(2 * np.pi * blind * np.arange(4 * dilation) / MODEL_SAMPLE_RATE + 1)
+        np.testing.assert_allclose(tone[dilation:], tone[:-dilation], atol=1e-6)
+        assert blind > 0
+        assert abs(blind - hz) <= MODEL_SAMPLE_RATE / dilation
+
+
+def test_most_tones_are_those_to_which_a_dilation_is_blind() -> None:
+    hz = np.fft.rfftfreq(MODEL_SAMPLE_RATE, 1 / MODEL_SAMPLE_RATE)
+    spectra = [
+        np.abs(np.fft.rfft(tones(np.random.default_rng(seed), MODEL_SAMPLE_RATE))) for seed in range(200)
+    ]
+    loudest = np.array([hz[np.argmax(spectrum)] for spectrum in spectra])
+    off = np.abs(loudest - np.array([blind_hz(each, 64) for each in loudest]))
+    # Of tones anywhere one in 38 lies so near.
+    assert np.mean(off < 10) > 0.4
 
 
 def test_scenes_and_variations_keep_their_peak_and_follow_from_seed_and_number(
