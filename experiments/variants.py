@@ -14,7 +14,7 @@ from fxd.training import mixture
 from fxd.training.learner import Learner
 from fxd.training.optimizer import Soap
 from fxd.training.plan import BATCH, FRAMES, LEARNING_RATE
-from fxd.training.scenes import SHRILL_HZ, Scenes
+from fxd.training.scenes import KINDS, SHRILL_HZ, Scenes, tones
 
 Optimizer = Callable[[list[nn.Parameter]], torch.optim.Optimizer]
 Schedule = Callable[[float], float]
@@ -39,7 +39,7 @@ class Variant:
     """Of the initial weights."""
     architecture: Callable[[Architecture], Architecture] | None = None
     """What it makes of the preset's shape."""
-    scenes: type[Scenes] = Scenes
+    scenes: Callable[[int], Scenes] = Scenes
     """What the probes are."""
     candidates: int = mixture.CANDIDATES
     """Segments of which the loudest one is heard."""
@@ -79,6 +79,14 @@ class DullRefused(Scenes):
 
     def kept(self, hz: float) -> float:
         return super().kept(min(hz, SHRILL_HZ))
+
+
+class WithoutTones(Scenes):
+    """The other kinds have the share of the tones."""
+
+    def __init__(self, seed: int) -> None:
+        others = {kind: share for kind, share in KINDS.items() if kind is not tones}
+        super().__init__(seed, {kind: share / sum(others.values()) for kind, share in others.items()})
 
 
 class TrebleLearner(Learner):
@@ -231,6 +239,7 @@ VARIANTS: Mapping[str, Variant] = {
     "probes as they are made": Variant(scenes=EveryScene),
     "shrill probes as they are made": Variant(scenes=DullRefused),
     "the recipe before: any segment, probes as they are made": Variant(candidates=1, scenes=EveryScene),
+    "no tones among the probes": Variant(scenes=WithoutTones),
     "weights averaged over the last tenth": Variant(averaged=0.1),
     "initial weights halved": Variant(scale=0.5),
     "head scale 1": Variant(architecture=lambda a: replace(a, head_scale=1.0)),

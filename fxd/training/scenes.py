@@ -17,7 +17,7 @@ events of one kind, each with a level, an attack and a decay of its own, all dra
 All arrays are float64 [frames] at the model's sample rate; a kind gives a peak of 1.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from math import pi
 
 import numpy as np
@@ -48,14 +48,16 @@ BLINDING = (8, 16, 32, 64)
 class Scenes:
     """Scenes by number: the same number with the same seed is the same scene."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, kinds: "Mapping[Kind, float] | None" = None) -> None:
+        """`kinds` are those of the layers, and how large a share each has of them."""
         self.seed = seed
+        self.kinds = kinds or KINDS
 
     def __call__(self, number: int, frames: int) -> Array:
         """A scene: float32 [frames]."""
         rng = np.random.default_rng([self.seed, number])
         while True:
-            sound = scene(rng, frames)
+            sound = scene(rng, frames, self.kinds)
             if rng.random() < self.kept(centroid_hz(sound)):
                 return sound
 
@@ -71,17 +73,18 @@ def centroid_hz(sound: Array) -> float:
     return float(energy @ hz / (energy.sum() or 1.0))
 
 
-def scene(rng: np.random.Generator, frames: int) -> Array:
+def scene(rng: np.random.Generator, frames: int, kinds: "Mapping[Kind, float]") -> Array:
     """A scene: float32 [frames]."""
-    layers = [decibels(-30, 0, rng) * layer(rng, frames) for _ in range(rng.integers(1, LAYERS + 1))]
+    count = rng.integers(1, LAYERS + 1)
+    layers = [decibels(-30, 0, rng) * layer(rng, frames, kinds) for _ in range(count)]
     level = PEAK * 10 ** (-rng.exponential(8) / 20)
     return (level * to_full_scale(np.sum(layers, axis=0))).astype(np.float32)
 
 
-def layer(rng: np.random.Generator, frames: int) -> Wave:
+def layer(rng: np.random.Generator, frames: int, kinds: "Mapping[Kind, float]") -> Wave:
     """Events of one kind, one after the other."""
     sound = np.zeros(frames)
-    kind = KINDS[rng.choice(len(KINDS), p=SHARES)]
+    kind = tuple(kinds)[rng.choice(len(kinds), p=tuple(kinds.values()))]
     start = int(rng.integers(0, frames // 4))
     while start < frames:
         length = min(frames - start, seconds(0.03, 3, rng))
@@ -185,8 +188,16 @@ def blind_hz(hz: float, dilation: int) -> float:
 
 
 Kind = Callable[[np.random.Generator, int], Wave]
-KINDS: tuple[Kind, ...] = (noise, partials, thump, glide, pulses, oscillator, tones)
-SHARES = (0.28, 0.28, 0.13, 0.07, 0.05, 0.11, 0.08)
+KINDS: Mapping[Kind, float] = {
+    noise: 0.28,
+    partials: 0.28,
+    thump: 0.13,
+    glide: 0.07,
+    pulses: 0.05,
+    oscillator: 0.11,
+    tones: 0.08,
+}
+"""The share of each among all layers."""
 
 
 def between(low: float, high: float, rng: np.random.Generator) -> float:

@@ -95,7 +95,7 @@ def test_dull_and_shrill_scenes_are_heard_less_often_than_they_are_made() -> Non
         between = np.mean((hz >= DULL_HZ) & (hz <= SHRILL_HZ))
         return float(np.mean(hz < DULL_HZ) / between), float(np.mean(hz > SHRILL_HZ) / between)
 
-    dull_made, shrill_made = shares(lambda number: scene(np.random.default_rng([1, number]), 6_000))
+    dull_made, shrill_made = shares(lambda number: scene(np.random.default_rng([1, number]), 6_000, KINDS))
     dull, shrill = shares(lambda number: Scenes(0)(number, 6_000))
     assert dull / dull_made == pytest.approx(DULL_KEPT, rel=0.25)
     assert shrill / shrill_made == pytest.approx(SHRILL_KEPT, rel=0.25)
