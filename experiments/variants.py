@@ -14,7 +14,7 @@ from fxd.training import mixture
 from fxd.training.learner import Learner
 from fxd.training.optimizer import Soap
 from fxd.training.plan import BATCH, FRAMES, LEARNING_RATE
-from fxd.training.scenes import KINDS, SHRILL_HZ, Scenes, tones
+from fxd.training.scenes import KINDS, SHRILL_HZ, Kind, Scenes, tones
 
 Optimizer = Callable[[list[nn.Parameter]], torch.optim.Optimizer]
 Schedule = Callable[[float], float]
@@ -39,7 +39,7 @@ class Variant:
     """Of the initial weights."""
     architecture: Callable[[Architecture], Architecture] | None = None
     """What it makes of the preset's shape."""
-    scenes: Callable[[int], Scenes] = Scenes
+    scenes: type[Scenes] = Scenes
     """What the probes are."""
     candidates: int = mixture.CANDIDATES
     """Segments of which the loudest one is heard."""
@@ -84,9 +84,10 @@ class DullRefused(Scenes):
 class WithoutTones(Scenes):
     """The other kinds have the share of the tones."""
 
-    def __init__(self, seed: int) -> None:
+    @property
+    def kinds(self) -> Mapping[Kind, float]:
         others = {kind: share for kind, share in KINDS.items() if kind is not tones}
-        super().__init__(seed, {kind: share / sum(others.values()) for kind, share in others.items()})
+        return {kind: share / sum(others.values()) for kind, share in others.items()}
 
 
 class TrebleLearner(Learner):

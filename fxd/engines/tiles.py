@@ -7,8 +7,9 @@ of 2 frames, whose frame 9 is the newest:
     holds     8 9 2 3 4 5 6 7 | 8 9        the first columns stand at the end as well: a tap whose step begins
                                            at frame 7 reads on into frame 8 without a seam
 
-Narrow steps are faster than wide ones, as the processor then works on some layers' tanh and on the next sums
-at once; but some eight sums must be under way, as each waits for the one before it.
+A step of two vectors needs each weight once for both. A wider one leaves more over of a small block, and keeps
+the processor from working on a layer's tanh and on the next sums at once; but some eight sums must be under way,
+as each waits for the one before it.
 """
 
 from typing import NamedTuple
@@ -54,15 +55,13 @@ class Grid(NamedTuple):
 def grid(channels: int) -> Grid:
     """The tiles for so many channels: sums, a row of the input and a weight fit the registers together.
 
-    A row of two vectors needs each weight once for both: loads, not sums, are what 16 rows of one wait for.
-
     >>> grid(20).channels >= 20
     True
     """
     if REGISTERS < 32:
         most, width = (2, 4) if channels <= 2 else (4, 2)
     elif channels == 8:
-        # As fast as in two vectors, and of a small block less is left over.
+        # Measured: as fast as in two vectors, of which a small block leaves more over.
         most, width = 8, 1
     else:
         most, width = (3, 4) if channels <= 3 else (8, 2)

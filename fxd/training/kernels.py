@@ -32,7 +32,7 @@ from fxd.vectors.memory import broadcast_rows, load_rows, store_rows, zeros
 from fxd.vectors.registers import LANES, REGISTERS
 from fxd.vectors.sums import add_outer
 
-WIDTHS = (4, 2, 1)
+WIDTHS = (4, 2)
 """Vectors that a row of a block may have."""
 GRID = max(WIDTHS) * LANES
 """Frames: every step divides it."""
@@ -58,7 +58,7 @@ class Form:
 class Weights(NamedTuple):
     """The parameters of `ArrayModule`, as they are for the way back, or each of their matrices transposed.
 
-    So what is to be summed up for all output rows at once stands side by side, in both directions.
+    So what is to be summed up for the rows of a block at once stands side by side, in both directions.
     """
 
     rechannel: Array
@@ -107,8 +107,8 @@ def divisors(number: int) -> list[int]:
 def block(channels: int) -> tuple[int, int]:
     """Rows, and vectors a row, that are summed up at once.
 
-    Half of the registers hold sums, to give the processor enough to work on side by side. A row of several
-    vectors needs each factor once for all of them: loads, not sums, are what a block of 16 rows waits for.
+    At most half of the registers hold sums, enough to work on side by side. A row has two vectors at least, which
+    need each factor once: with one, the processor would wait for loads.
     """
     rows = max(d for d in divisors(channels) if d <= REGISTERS // 4)
     return rows, next(width for width in WIDTHS if rows * width <= REGISTERS // 2)

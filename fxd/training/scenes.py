@@ -28,6 +28,7 @@ from fxd.engines.engine import Array
 from fxd.engines.tcn import MODEL_SAMPLE_RATE
 
 Wave = npt.NDArray[np.float64]
+Kind = Callable[[np.random.Generator, int], Wave]
 
 HIGHEST_HZ = 21_000
 LAYERS = 4
@@ -41,17 +42,20 @@ What is dull is learned soon, and what is above 11 kHz never well: a fourteenth 
 error. In between are the recordings on which a network does worst: cymbals, bells, tambourines.
 """
 
-BLINDING = (8, 16, 32, 64)
-"""Dilations. Longer ones are blind at frequencies so close together that any tone is near one."""
+BLIND_DILATIONS = (8, 16, 32, 64)
+"""Whose blind frequencies are worth tones of their own. Those of longer ones concern fewer and fewer layers."""
 
 
 class Scenes:
     """Scenes by number: the same number with the same seed is the same scene."""
 
-    def __init__(self, seed: int, kinds: "Mapping[Kind, float] | None" = None) -> None:
-        """`kinds` are those of the layers, and how large a share each has of them."""
+    def __init__(self, seed: int) -> None:
         self.seed = seed
-        self.kinds = kinds or KINDS
+
+    @property
+    def kinds(self) -> Mapping[Kind, float]:
+        """What layers may be, and the share of each among those that are made."""
+        return KINDS
 
     def __call__(self, number: int, frames: int) -> Array:
         """A scene: float32 [frames]."""
@@ -73,7 +77,7 @@ def centroid_hz(sound: Array) -> float:
     return float(energy @ hz / (energy.sum() or 1.0))
 
 
-def scene(rng: np.random.Generator, frames: int, kinds: "Mapping[Kind, float]") -> Array:
+def scene(rng: np.random.Generator, frames: int, kinds: Mapping[Kind, float]) -> Array:
     """A scene: float32 [frames]."""
     count = rng.integers(1, LAYERS + 1)
     layers = [decibels(-30, 0, rng) * layer(rng, frames, kinds) for _ in range(count)]
@@ -81,7 +85,7 @@ def scene(rng: np.random.Generator, frames: int, kinds: "Mapping[Kind, float]") 
     return (level * to_full_scale(np.sum(layers, axis=0))).astype(np.float32)
 
 
-def layer(rng: np.random.Generator, frames: int, kinds: "Mapping[Kind, float]") -> Wave:
+def layer(rng: np.random.Generator, frames: int, kinds: Mapping[Kind, float]) -> Wave:
     """Events of one kind, one after the other."""
     sound = np.zeros(frames)
     kind = tuple(kinds)[rng.choice(len(kinds), p=tuple(kinds.values()))]
@@ -93,7 +97,7 @@ def layer(rng: np.random.Generator, frames: int, kinds: "Mapping[Kind, float]") 
     return sound
 
 
-def event(kind: "Kind", rng: np.random.Generator, frames: int) -> Wave:
+def event(kind: Kind, rng: np.random.Generator, frames: int) -> Wave:
     sound = decibels(-30, 0, rng) * kind(rng, frames)
     if rng.random() < 0.7:
         sound *= dying(frames, between(0.01, 2, rng))
@@ -167,27 +171,27 @@ def tones(rng: np.random.Generator, frames: int) -> Wave:
     time = np.arange(frames) / MODEL_SAMPLE_RATE
     sound = np.zeros(frames)
     for _ in range(rng.integers(1, 4)):
-        # Higher ones by themselves are so hard to learn that all else would suffer.
+        # A share of higher ones, which are harder to learn, cost all else a decibel.
         hz = between(150, 7_000, rng)
         if rng.random() < 0.7:
-            hz = rng.normal(blind_hz(hz, int(rng.choice(BLINDING))), 4)
+            # Within 4 Hz even the longest dilation, 512, hears the phase move by less than 0.3 rad a tap.
+            hz = rng.normal(blind_hz(hz, int(rng.choice(BLIND_DILATIONS))), 4)
         tone = decibels(-20, 0, rng) * np.sin(2 * pi * (hz * time + rng.random()))
         sound += tone if rng.random() < 0.5 else tone * dying(frames, between(0.02, 2, rng))
     return to_full_scale(sound)
 
 
 def blind_hz(hz: float, dilation: int) -> float:
-    """The frequency next to `hz` of which a layer with this dilation hears the same phase at each tap.
+    """The nearest frequency above 0 of which a layer with this dilation hears the same phase at each tap.
 
-    It cannot tell such a tone from one that stands still, and so the network takes it for what the DC blocker
-    removes. In noise and music that is rare: a network that had heard no such tones for their own sake was 20 to
-    40 dB worse at 6,000 Hz, where all dilations from 8 on are blind, than at 5,900, and 10 dB at 1,500.
+    The layer cannot tell such a tone from 0 Hz, and so the network takes it for what the DC blocker removes. In
+    noise and music that is rare: a network that had heard no such tones for their own sake was 13 to 32 dB worse
+    at 6,000 Hz, where all dilations from 8 on are blind, than a quarter of a tone above, and 4 to 9 dB at 1,500.
     """
     apart = MODEL_SAMPLE_RATE / dilation
     return max(round(hz / apart), 1) * apart
 
 
-Kind = Callable[[np.random.Generator, int], Wave]
 KINDS: Mapping[Kind, float] = {
     noise: 0.28,
     partials: 0.28,
@@ -197,7 +201,7 @@ KINDS: Mapping[Kind, float] = {
     oscillator: 0.11,
     tones: 0.08,
 }
-"""The share of each among all layers."""
+"""The share of each among the layers that are made."""
 
 
 def between(low: float, high: float, rng: np.random.Generator) -> float:

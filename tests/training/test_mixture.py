@@ -1,6 +1,6 @@
 """What a training hears: recordings, variations of them, and probe signals."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -15,17 +15,19 @@ from fxd.training.pairs import PairSource
 from fxd.training.pool import NothingToLearn
 from fxd.training.renewal import HEARD_TIMES, SOUND_SECONDS, SOUNDS, Renewed
 from fxd.training.scenes import (
-    BLINDING,
+    BLIND_DILATIONS,
     DULL_HZ,
     DULL_KEPT,
     KINDS,
     PEAK,
     SHRILL_HZ,
     SHRILL_KEPT,
+    Kind,
     Scenes,
     blind_hz,
     centroid_hz,
     scene,
+    thump,
     tones,
 )
 from fxd.training.variations import Variations
@@ -131,14 +133,15 @@ def test_a_kind_of_scene_has_its_length_and_a_peak_of_one(kind: Callable[..., Ar
         assert np.isfinite(sound).all()
 
 
-@pytest.mark.parametrize("dilation", BLINDING)
+@pytest.mark.parametrize("dilation", BLIND_DILATIONS)
 def test_a_tone_to_which_a_dilation_is_blind_has_one_phase_at_all_taps(dilation: int) -> None:
     for hz in (150.0, 700.0, 5_900.0, 14_000.0):
         blind = blind_hz(hz, dilation)
         tone = np.sin(2 * np.pi * blind * np.arange(4 * dilation) / MODEL_SAMPLE_RATE + 1)
         np.testing.assert_allclose(tone[dilation:], tone[:-dilation], atol=1e-6)
         assert blind > 0
-        assert abs(blind - hz) <= MODEL_SAMPLE_RATE / dilation
+        apart = MODEL_SAMPLE_RATE / dilation
+        assert abs(blind - hz) <= max(apart / 2, apart - hz)
 
 
 def test_most_tones_are_those_to_which_a_dilation_is_blind() -> None:
@@ -148,8 +151,20 @@ def test_most_tones_are_those_to_which_a_dilation_is_blind() -> None:
     ]
     loudest = np.array([hz[np.argmax(spectrum)] for spectrum in spectra])
     off = np.abs(loudest - np.array([blind_hz(each, 64) for each in loudest]))
-    # Of tones anywhere one in 38 lies so near.
-    assert np.mean(off < 10) > 0.4
+    # Of tones anywhere one in 54 lies so near.
+    assert np.mean(off < 10) > 0.55
+    assert np.mean(np.abs(loudest - 6_000) < 10) > 0.1
+
+
+def test_scenes_are_made_of_the_kinds_that_they_may_be() -> None:
+    class Thumps(Scenes):
+        @property
+        def kinds(self) -> Mapping[Kind, float]:
+            return {thump: 1.0}
+
+    # A thump begins at 720 Hz at most.
+    assert max(centroid_hz(Thumps(0)(number, 6_000)) for number in range(20)) < 720
+    assert max(centroid_hz(Scenes(0)(number, 6_000)) for number in range(20)) > 2_000
 
 
 def test_scenes_and_variations_keep_their_peak_and_follow_from_seed_and_number(
