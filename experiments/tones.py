@@ -1,9 +1,10 @@
-"""How well a model imitates steady sines, and those among them to which its dilations are blind.
+"""How well a model imitates bells and steady sines, and those among them to which its dilations are blind.
 
     python -m experiments.tones fxd/factory/standard
 
 To a layer with dilation d a tone of a multiple of 48,000 / d Hz has the same phase at each tap: it cannot tell it
-from 0 Hz. Each such frequency is compared with one a quarter of a tone above.
+from 0 Hz. Each such frequency is compared with one a quarter of a tone above. A bell is one to five sines from
+300 Hz to 9 kHz that die away within a second or two.
 """
 
 import argparse
@@ -17,6 +18,7 @@ from fxd.engines.saturator import Saturator
 from fxd.engines.tcn import MODEL_SAMPLE_RATE, Tcn, load_weights
 from fxd.metrics import decibels, esr
 from fxd.training.models import WEIGHTS_NAME
+from fxd.training.scenes import between, to_full_scale
 
 BLIND_HZ = (750, 1_500, 2_250, 3_000, 4_500, 6_000, 6_750, 9_000)
 LEVELS = (0.25, 0.5, 0.8)
@@ -24,6 +26,18 @@ QUARTER_TONE = 2 ** (1 / 24)
 SECONDS = 0.5
 SETTLED_SECONDS = 0.1
 """Longer than the fade-in and the receptive field."""
+BELLS = 200
+
+
+def bell(seed: int) -> Array:
+    """float32 [1, frames]"""
+    rng, time = np.random.default_rng(seed), np.arange(MODEL_SAMPLE_RATE) / MODEL_SAMPLE_RATE
+    sound = np.zeros(len(time))
+    for _ in range(rng.integers(1, 6)):
+        tone = between(0.1, 1, rng) * np.sin(2 * np.pi * (between(300, 9_000, rng) * time + rng.random()))
+        sound += tone * np.exp(-time / between(0.05, 1.5, rng))
+    sound *= np.minimum(time / 0.002, 1)
+    return (rng.uniform(0.3, 1) * to_full_scale(sound)).astype(np.float32)[None]
 
 
 def sine(hz: float, level: float) -> Array:
@@ -32,12 +46,11 @@ def sine(hz: float, level: float) -> Array:
     return (level * np.minimum(time / 0.01, 1) * np.sin(2 * np.pi * hz * time)).astype(np.float32)[None]
 
 
-def esr_db(tcn: Tcn, hz: float, level: float) -> float:
-    """The error on a sine, once the network remembers nothing of how it began."""
-    dry, settled = sine(hz, level), int(SETTLED_SECONDS * MODEL_SAMPLE_RATE)
+def esr_db(tcn: Tcn, dry: Array, first: int = 0) -> float:
+    """The error on a sound, float32 [1, frames], from a frame on."""
     wet = render(Saturator(SaturatorSettings()), dry, MODEL_SAMPLE_RATE)
     estimate = render(tcn, dry, MODEL_SAMPLE_RATE)
-    return decibels(esr(wet[:, settled:], estimate[:, settled:]))
+    return decibels(esr(wet[:, first:], estimate[:, first:]))
 
 
 def main() -> None:
@@ -49,12 +62,16 @@ def main() -> None:
     print(
         f"ESR in dB of sines with peaks of {', '.join(map(str, LEVELS))}: blind, and a quarter of a tone above"
     )
+    settled = int(SETTLED_SECONDS * MODEL_SAMPLE_RATE)
     for hz in BLIND_HZ:
         columns = []
         for tone in (hz, hz * QUARTER_TONE):
-            scores = [esr_db(tcn, tone, level) for level in LEVELS]
+            scores = [esr_db(tcn, sine(tone, level), settled) for level in LEVELS]
             columns.append(f"{tone:>6.0f} Hz" + "".join(f"{score:7.1f}" for score in scores))
         print("   ".join(columns))
+    bells = [esr_db(tcn, bell(seed)) for seed in range(BELLS)]
+    median, tenth, worst = np.percentile(bells, [50, 90, 100])
+    print(f"{BELLS} bells: median {median:.1f}, worst tenth {tenth:.1f}, worst {worst:.1f} dB")
 
 
 if __name__ == "__main__":
