@@ -26,6 +26,7 @@ from fxd.training.scenes import (
     Scenes,
     blind_hz,
     centroid_hz,
+    oscillator,
     scene,
     thump,
     tones,
@@ -154,6 +155,14 @@ def test_most_tones_are_those_to_which_a_dilation_is_blind() -> None:
     # Of tones anywhere one in 54 lies so near.
     assert np.mean(off < 10) > 0.55
     assert np.mean(np.abs(loudest - 6_000) < 10) > 0.1
+
+
+def test_some_oscillators_are_slow_waves() -> None:
+    hz = np.fft.rfftfreq(MODEL_SAMPLE_RATE, 1 / MODEL_SAMPLE_RATE)
+    waves = [oscillator(np.random.default_rng(seed), MODEL_SAMPLE_RATE) for seed in range(100)]
+    loudest = [hz[1 + np.argmax(np.abs(np.fft.rfft(wave))[1:])] for wave in waves]
+    assert min(loudest) < 10
+    assert 0.1 < np.mean(np.array(loudest) < 25) < 0.5
 
 
 def test_scenes_are_made_of_the_kinds_that_they_may_be() -> None:
