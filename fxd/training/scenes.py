@@ -160,7 +160,7 @@ def pulses(rng: np.random.Generator, frames: int) -> Wave:
 
 def oscillator(rng: np.random.Generator, frames: int) -> Wave:
     length = next_fast_len(frames, real=True)
-    phase = (between(8, 600, rng) * np.arange(length) / MODEL_SAMPLE_RATE + rng.random()) % 1
+    phase = (between(2, 600, rng) * np.arange(length) / MODEL_SAMPLE_RATE + rng.random()) % 1
     wave = 2 * phase - 1 if rng.random() < 0.5 else np.sign(phase - rng.uniform(0.2, 0.8))
     hz = np.fft.rfftfreq(length, 1 / MODEL_SAMPLE_RATE)
     gain = 1 / np.sqrt(1 + (hz / between(500, 16_000, rng)) ** 4)
