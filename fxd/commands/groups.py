@@ -20,7 +20,7 @@ def tell_groups(store: Store, question: Question, by: By) -> None:
         columns, question.since, last, with_files=by == "file", with_content_keys=True
     )
     if not len(measured) and question.form == "table":
-        print(nothing_to_tell(store, question.since))
+        print(nothing_to_tell(store, question.since, question.last))
         return
     known = counted(store, measured, question.series, each_apart=by == "host")
     grouping, notes = Grouping(known, by), known.notes(failed)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from fxd.config import Settings
 from fxd.insight.heard import Heard, heard_runs
-from fxd.insight.hints import mixed_hint, model_hint, nothing_to_tell
+from fxd.insight.hints import mixed_hints, model_hint, nothing_to_tell
 from fxd.insight.live_sessions import live_line
 from fxd.insight.question import Question
 from fxd.insight.stats import EVERY_SERIES, columns_of, stats_json, summaries_of, summary_json
@@ -82,22 +83,30 @@ def tell_table(settings: Settings, store: Store, question: Question) -> None:
     hint = model_hint(settings, store.champion())
     if not runs:
         # Without rich, which takes as long to load as all the rest of an empty home.
-        print(nothing_to_tell(store, question.since))
-        if played := live_line(store.live_sessions(MOST_SESSIONS)):
+        print(nothing_to_tell(store, question.since, question.last))
+        if played := played_live(store, question.since):
             print(played)
         return
     from rich.console import Console
 
     from fxd.insight.stats_table import print_stats
+    from fxd.insight.together import span_of
 
     whole = all_of(store, question) if len(runs) == PAGE else None
     console = Console(emoji=False)
     print_stats(console, runs, heard_runs(store.trained_on, runs), question.series, whole)
-    for note in (mixed_hint(runs), hint):
+    notes = mixed_hints(whole.span if whole else span_of(runs), question.series)
+    for note in (*notes, hint):
         if note:
             console.print(f"Note: {note}", style="yellow", markup=False)
-    if played := live_line(store.live_sessions(MOST_SESSIONS)):
+    if played := played_live(store, question.since):
         console.print(played, markup=False)
+
+
+def played_live(store: Store, since: datetime | None) -> str:
+    """The sessions of playing that began since then, in a line; empty where there are none."""
+    sessions = store.live_sessions(MOST_SESSIONS)
+    return live_line([one for one in sessions if since is None or one.started_at >= since])
 
 
 def all_of(store: Store, question: Question) -> Together:

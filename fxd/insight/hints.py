@@ -1,14 +1,21 @@
 """What a person should know before believing a number."""
 
-from collections.abc import Sequence
+from __future__ import annotations
+
+from collections.abc import Iterable
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from fxd.config import Settings
 from fxd.engines.settings_hash import settings_hash
-from fxd.insight.stats import NO_RUNS
+from fxd.insight.machines import labels
+from fxd.insight.stats import NO_RUNS, TIMING, Series
 from fxd.local_time import minute
-from fxd.store.records import EngineName, Model, Run
+from fxd.store.records import Model
 from fxd.store.store import Store
+
+if TYPE_CHECKING:
+    from fxd.insight.together import Span
 
 
 def model_hint(settings: Settings, champion: Model | None) -> str:
@@ -30,31 +37,31 @@ def review_hint(store: Store, champion: Model | None) -> str:
     return f"{reviews[0].reason}; `fxd models rollback` returns to it"
 
 
-def mixed_hint(runs: Sequence[Run]) -> str:
-    """A sentence where figures over all of `runs` mix several models or saturator settings; else nothing."""
-    models, settings = versions(runs, "tcn"), versions(runs, "dsp")
-    if models < 2 and settings < 2:
-        return ""
-    return (
-        f"these runs span {counted(models, 'model')} and {counted(settings, 'saturator setting')}; "
-        "the figures together mix them"
-    )
+def mixed_hints(span: Span, series: Iterable[Series]) -> list[str]:
+    """Sentences where figures of `series` over all runs mix several models, saturator settings or machines."""
+    said = []
+    if span.models > 1 or span.settings > 1:
+        said.append(
+            f"these runs span {counted(span.models, 'model')} and "
+            f"{counted(span.settings, 'saturator setting')}; the figures together mix them"
+        )
+    if len(span.machines) > 1 and any(measure in TIMING for _, measure in series):
+        names = " and ".join(sorted(labels(list(span.machines)).values()))
+        said.append(f"timing is of {names} together; `fxd stats --by host` tells it of each")
+    return said
 
 
-def nothing_to_tell(store: Store, since: datetime | None) -> str:
-    """Why there is nothing to tell of the runs that are done since then."""
+def nothing_to_tell(store: Store, since: datetime | None, last: int | None = None) -> str:
+    """Why there is nothing to tell of the runs that are done since then, of all or of the newest `last`."""
     newest = next(iter(store.runs(1)), None)
     if newest is None:
         return NO_RUNS
-    if since is None:
-        failed = store.count_runs("failed")
-        return f"None of the runs was done: {failed:,} failed; `fxd stats` tells why."
-    began, last = (minute(at) for at in (since, newest.finished_at))
-    return f"No runs are done since {began}; the newest of all is of {last}."
-
-
-def versions(runs: Sequence[Run], engine: EngineName) -> int:
-    return len({result.version for run in runs for result in run.results if result.engine == engine})
+    began = f" since {minute(since)}" if since else ""
+    if since and newest.finished_at < since:
+        return f"No runs are done{began}; the newest of all is of {minute(newest.finished_at)}."
+    which = ("runs" if last is None else f"newest {counted(last, 'run')}") + began
+    _, failed = store.count_done(last, since)
+    return f"None of the {which} was done: {failed:,} failed; `fxd stats` tells why."
 
 
 def counted(number: int, noun: str) -> str:

@@ -1,8 +1,9 @@
 """What many runs say together, whether they are listed one by one or are too many for that."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from fxd.insight.machines import Machine, machine_of
 from fxd.insight.sparkline import course_of
 from fxd.insight.stats import (
     EVERY_SERIES,
@@ -21,6 +22,17 @@ from fxd.store.records import EngineName, Run
 
 
 @dataclass(frozen=True)
+class Span:
+    """What runs that are told together differ in."""
+
+    models: int
+    settings: int
+    """Of the saturator."""
+    machines: Collection[Machine]
+    """That they were timed on."""
+
+
+@dataclass(frozen=True)
 class Together:
     """What many runs say together, those that are not listed one by one among them."""
 
@@ -29,6 +41,7 @@ class Together:
     """The values of each measure, oldest first."""
     done: int
     failed: int
+    span: Span
 
 
 def together(runs: Sequence[Run]) -> Together:
@@ -41,7 +54,16 @@ def together(runs: Sequence[Run]) -> Together:
         for measure in MEASURES[engine]
         if (measure in TIMING) == timed
     }
-    return Together(summaries(runs), courses, len(done), len(runs) - len(done))
+    return Together(summaries(runs), courses, len(done), len(runs) - len(done), span_of(runs))
+
+
+def span_of(runs: Sequence[Run]) -> Span:
+    """The same of runs that are listed."""
+    versions = {(result.engine, result.version) for run in runs for result in run.results}
+    engines = [engine for engine, _ in versions]
+    timed = warmed([run for run in runs if run.state == "done"])
+    machines = {machine_of(run.environment) for run in timed}
+    return Span(engines.count("tcn"), engines.count("dsp"), machines)
 
 
 def together_of(measured: Measurements, failed: int) -> Together:
@@ -55,4 +77,7 @@ def together_of(measured: Measurements, failed: int) -> Together:
         values = values_of(measured, (engine, measure))
         values = values[counted & ~np.isnan(values)] if measure in TIMING else values[~np.isnan(values)]
         courses[engine, measure] = course_of(values)
-    return Together(summaries_of(measured), courses, len(measured), failed)
+    models, settings = (len(set(measured.version[engine].codes) - {-1}) for engine in ("tcn", "dsp"))
+    timed = np.unique(np.asarray(measured.environment)[counted]).tolist()
+    span = Span(models, settings, {machine_of(measured.environments[key]) for key in timed})
+    return Together(summaries_of(measured), courses, len(measured), failed, span)

@@ -4,13 +4,14 @@ import csv
 import io
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import jsonschema
 import numpy as np
 import pytest
-from logs import COMPACT, INF, LAPTOP, NAN, STANDARD, STUDIO, Log, line_of
+from logs import COMPACT, INF, LAPTOP, MONDAY, NAN, STANDARD, STUDIO, Log, line_of
 from rich.cells import cell_len
 
 from fxd.insight.grouping import medians
@@ -189,6 +190,26 @@ def test_an_empty_log_and_one_of_failures_say_so(log: Log, by: str) -> None:
     log.fail(3)
     assert "None of the runs was done: 3 failed" in log.ask("--by", by)
     assert log.json("--by", by)["failed"] == 3
+
+
+def test_where_all_of_the_runs_asked_for_failed_it_is_said_of_these(log: Log) -> None:
+    log.add("a", day=1)
+    log.fail(3)
+    log.runs[1:] = [replace(run, finished_at=MONDAY + timedelta(days=3)) for run in log.runs[1:]]
+    for arguments, said in (
+        (["--last", "2"], "None of the newest 2 runs was done: 2 failed;"),
+        (["--last", "1"], "None of the newest 1 run was done: 1 failed;"),
+        (["--since", "2026-03-04"], "None of the runs since 2026-03-04 00:00 was done: 3 failed;"),
+        (
+            ["--since", "2026-03-04", "--last", "2"],
+            "None of the newest 2 runs since 2026-03-04 00:00 was done: 2 failed;",
+        ),
+        (
+            ["--since", "2026-03-09"],
+            "No runs are done since 2026-03-09 00:00; the newest of all is of 2026-03-0",
+        ),
+    ):
+        assert log.ask("--by", "model", *arguments).startswith(said)
 
 
 @pytest.mark.parametrize("by", ["model", "day", "week", "host", "sample-rate", "file"])

@@ -6,16 +6,19 @@ import json
 import re
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
-from logs import COMPACT, NAN, STANDARD, Log, line_of
+from logs import COMPACT, LAPTOP, MONDAY, NAN, STANDARD, STUDIO, Log, line_of
 from typer.main import get_command
 
 from fxd.cli import app
 from fxd.commands import stats as command
+from fxd.store.records import LiveSession
+from fxd.store.store import open_store
 
 TESTS = Path(__file__).parents[1]
 SCHEMA = json.loads((TESTS / "stats.schema.json").read_text())
@@ -179,6 +182,49 @@ def test_a_table_lists_a_page_and_sums_up_all(long: Log, monkeypatch: pytest.Mon
     assert "and 8 older ones, which --csv and --json list" in text
     sums = [one.split("Together")[1].split("Note")[0] for one in (text, whole)]
     assert sums[0] == sums[1]
+
+
+@pytest.mark.parametrize("page", [1_000, 3])
+def test_timing_of_several_machines_is_told_as_such(
+    log: Log, page: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command, "PAGE", page)
+    said = "timing is of laptop and studio together; `fxd stats --by host` tells it of each"
+    log.add("cold", on=LAPTOP, warm_up=True)
+    for number in range(5):
+        log.add(f"{number}")
+    assert said not in " ".join(log.ask().split()), "what a cold worker took is in no figure"
+    log.add("warm", on=LAPTOP)
+    for number in range(5):
+        log.add(f"newer {number}")
+    assert said in " ".join(log.ask().split())
+    assert said in " ".join(log.ask("--measure", "esr_db", "--measure", "rtf").split())
+    assert said not in " ".join(log.ask("--measure", "esr_db").split())
+    assert said not in " ".join(log.ask("--last", "4").split())
+
+
+def test_models_among_runs_that_are_not_listed_are_told_of(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command, "PAGE", 3)
+    log.add("old", settings="6b88")
+    for number in range(5):
+        log.add(f"{number}", model=STANDARD)
+    log.add("newest", model=STANDARD)
+    said = "these runs span 2 models and 2 saturator settings; the figures together mix them"
+    assert said in " ".join(log.ask().split())
+
+
+def test_sessions_of_playing_are_told_of_the_time_that_was_asked_for(log: Log) -> None:
+    facts = (90.0, "", STUDIO, "both", None, "5a77", "card", 48_000, 64, 1, 35, 0.004, 100, 0.02, 0.05, 0.4)
+    with open_store(log.url) as store:
+        for number in range(3):
+            at = MONDAY + timedelta(days=10 * number)
+            store.keep_live_session(LiveSession(f"{number}", at, *facts, 0, 2, 0, 0, 1, ""))
+    log.add("a", day=1)
+    log.add("b", day=12)
+    assert "Played live: 3 sessions" in log.ask()
+    assert "Played live: 2 sessions" in log.ask("--since", "2026-03-05")
+    assert "Played live: 1 session," in log.ask("--since", "2026-03-20"), "where nothing was processed too"
+    assert "Played live" not in log.ask("--since", "2026-03-25")
 
 
 def test_a_thousand_failures_are_told_in_twenty_lines(log: Log) -> None:

@@ -8,7 +8,8 @@ from fxd.config import settings_mark
 from fxd.insight.dashboard.ledger import Ledger
 from fxd.insight.dashboard.source import Source
 from fxd.insight.heard import Heard, heard_runs
-from fxd.insight.hints import mixed_hint, model_hint, review_hint
+from fxd.insight.hints import mixed_hints, model_hint, review_hint
+from fxd.insight.together import span_of
 from fxd.instance import Status
 from fxd.privacy import open_to_others
 from fxd.store.records import Change, CurvePoint, Model, Promotion, Run, Training
@@ -67,7 +68,9 @@ def read_log(source: Source, ledger: Ledger, home: Path, before: Log | None = No
     store, settings = source.store(), source.settings
     runs, champion, promotions = store.runs(RUNS_SHOWN), store.champion(), store.promotions()
     training = store.last_training()
-    hints = (model_hint(settings, champion), review_hint(store, champion), mixed_hint(runs))
+    # The plots below tell timing of one machine only.
+    mixed = mixed_hints(span_of(runs), series=())
+    hints = (model_hint(settings, champion), review_hint(store, champion), *mixed)
     return Log(
         runs=runs,
         heard=heard_among(store, runs, before.heard if before else {}),
