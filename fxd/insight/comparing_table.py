@@ -10,7 +10,7 @@ from fxd.insight.plain import plain
 from fxd.insight.sides import Side
 from fxd.insight.spreadsheet import Cell
 from fxd.insight.stats_table import NOTHING, figure, new_table
-from fxd.insight.verdicts import signed, size
+from fxd.insight.verdicts import ratio, signed, size
 
 CSV_HEADER = (
     "engine",
@@ -68,7 +68,7 @@ def table_of(compared: Sequence[Compared]) -> Table:
 def interval(one: Compared) -> str:
     if one.interval is None:
         return NOTHING
-    low, high = (f"{value:.2f}" if one.is_ratio else signed(value) for value in one.interval)
+    low, high = (ratio(value) if one.is_ratio else signed(value) for value in one.interval)
     return f"{low} to {high}"
 
 

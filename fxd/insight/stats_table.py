@@ -269,10 +269,17 @@ def figure(value: float | None) -> str:
 
     >>> figure(0.0123456), figure(-35.216), figure(154499.6), figure(1764044), figure(0.0), figure(None)
     ('0.0123', '-35.2', '154,500', '1.76M', '0', '–')
+    >>> figure(999.4), figure(999.7), figure(999_999.7), figure(999_990_000), figure(2e12)
+    ('999', '1,000', '1M', '1G', '2,000G')
     """
     if value is None:
         return NOTHING
-    for unit, symbol in ((1e9, "G"), (1e6, "M")):
-        if abs(value) >= unit:
-            return f"{value / unit:.3g}{symbol}"
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+    for unit, symbol, least in ((1e9, "G", 999.5e6), (1e6, "M", 999_999.5)):
+        if abs(value) >= least:
+            return f"{short(value / unit)}{symbol}"
+    return short(value)
+
+
+def short(value: float) -> str:
+    """Three significant digits, or all before the point."""
+    return f"{value:,.0f}" if abs(value) >= 999.5 else f"{value:.3g}"

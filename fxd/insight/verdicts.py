@@ -8,6 +8,8 @@ from fxd.insight.stats import TIMING
 
 MORE_DIGITS_BELOW = 0.95
 """Decibels: 0.04 must not be told as 0.0."""
+TWO_DECIMALS_FROM = 0.095
+"""A ratio: 0.004 must not be told as 0.00."""
 
 
 def sentence(one: Compared, sides: tuple[Side, Side], timing: Timing) -> str:
@@ -56,10 +58,10 @@ def difference(one: Compared, a: Side, b: Side) -> str:
         return f"{better.subject(engine)} is {closer_by} than {worse.other(engine)}, {interval(one)}"
     if measure == "x_realtime":
         faster, slower = (b, a) if one.change > 1 else (a, b)
-        times = f"{max(one.change, 1 / one.change):.2f} times as fast"
+        times = f"{ratio(max(one.change, 1 / one.change))} times as fast"
         return f"{faster.subject(engine)} is {times} as {slower.other(engine)}, {interval(one)}"
     if one.is_ratio:
-        times = f"{one.change:.2f} times the {measure}"
+        times = f"{ratio(one.change)} times the {measure}"
         return f"{b.subject(engine)} has {times} of {a.other(engine)}, {interval(one)}"
     more = "more" if one.change > 0 else "less"
     return (
@@ -75,7 +77,7 @@ def interval(one: Compared) -> str:
     if one.is_ratio:
         if one.series[1] == "x_realtime" and one.is_sure and one.change < 1:
             low, high = 1 / high, 1 / low
-        return f"95 % interval {low:.2f} to {high:.2f}"
+        return f"95 % interval {ratio(low)} to {ratio(high)}"
     if not one.is_sure:
         return f"95 % interval {signed(low)} to {signed(high)}"
     low, high = sorted((abs(low), abs(high)))
@@ -93,7 +95,7 @@ def size(one: Compared) -> str:
     """The change as it stands in a table: `-2.1`, or `x 1.42`."""
     if one.change is None:
         return "–"
-    return f"× {one.change:.2f}" if one.is_ratio else signed(one.change)
+    return f"× {ratio(one.change)}" if one.is_ratio else signed(one.change)
 
 
 def db(value: float) -> str:
@@ -104,6 +106,17 @@ def db(value: float) -> str:
     """
     value = abs(value)
     return f"{value:.1f}" if value >= MORE_DIGITS_BELOW or value == 0 else f"{value:.2g}"
+
+
+def ratio(value: float) -> str:
+    """Two decimals, or three significant digits where these would leave too little, or need not be told.
+
+    >>> ratio(1.42), ratio(0.5), ratio(0.0042345), ratio(0.00000123), ratio(15449.96), ratio(0.0)
+    ('1.42', '0.50', '0.00423', '1.23e-06', '15,450', '0')
+    """
+    if value >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.2f}" if value >= TWO_DECIMALS_FROM else f"{value:.3g}"
 
 
 def signed(value: float) -> str:

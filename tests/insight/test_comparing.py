@@ -9,7 +9,7 @@ from typing import Any
 import jsonschema
 import numpy as np
 import pytest
-from logs import COMPACT, INF, LAPTOP, NAN, STANDARD, STUDIO, Log
+from logs import COMPACT, INF, LAPTOP, NAN, STANDARD, STUDIO, Log, line_of
 from rich.cells import cell_len
 
 from fxd.insight.comparing import mixed, paired, unpaired
@@ -253,6 +253,20 @@ def test_each_measure_has_its_own_words(log: Log) -> None:
     assert "standard-a67e is 2.0 dB closer by si_sdr_db than" in said["si_sdr_db"]
     assert "has 2.00 times the rtf of compact-02bf" in said["rtf"]
     assert "do not surely differ in clipped_frames: 0.0" in said["clipped_frames"]
+
+
+def test_a_ratio_far_from_one_keeps_its_digits(log: Log) -> None:
+    models(log)
+    for number in range(8):
+        log.add(f"c{number}", -30.0 - number, 4_000.0)
+        log.add(f"c{number}", -56.1 - number, 10.0, model=STANDARD)
+    arguments = ("02bf", "a67e", "--measure", "esr", "--measure", "x_realtime", "--engine", "tcn")
+    said = {measure: one["verdict"] for (_, measure), one in compared(log, *arguments)[1].items()}
+    assert "has 0.00245 times the esr of compact-02bf, 95 % interval 0.00245 to 0.00245," in said["esr"]
+    assert "is 400 times as fast as standard-a67e, 95 % interval 400 to 400," in said["x_realtime"]
+    text = log.ask("--compare", *arguments)
+    assert line_of(text, "esr", "×").split()[-6:] == ["×", "0.00245", "0.00245", "to", "0.00245", "8"]
+    assert "× 0.0025" in line_of(text, "x_realtime", "×")
 
 
 def test_what_has_no_number_and_no_name_is_left_out(log: Log) -> None:

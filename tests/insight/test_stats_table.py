@@ -70,6 +70,11 @@ def test_a_failed_run_is_marked_and_its_reason_told(make_run: MakeRun, failed_ru
     assert failed_run.reason in " ".join(text.split()).replace(" – ", " ")
 
 
+def test_a_figure_just_below_a_thousand_is_written_out(make_run: MakeRun, make_result: MakeResult) -> None:
+    run = make_run(results=(make_result("dsp", engine_seconds=5 / 999.7), make_result("tcn")))
+    assert line_of(printed([run]), "dsp", "x_realtime") == "dsp x_realtime 1 1,000 – 1,000 –"
+
+
 def test_only_failed_runs_have_nothing_to_sum_up(failed_run: Run) -> None:
     text = printed([failed_run])
     assert "broken.wav" in text

@@ -12,6 +12,7 @@ import numpy as np
 from fxd.insight.report.logbook import Logbook, Mask
 from fxd.insight.report.shift import Shift, paired, same_sounds, unpaired
 from fxd.insight.report.trend import Mark
+from fxd.insight.verdicts import ratio as told_ratio
 from fxd.local_time import day_in_words
 
 FEW = 5
@@ -110,7 +111,7 @@ def told_speed(shift: Shift | None) -> str:
     if shift is None:
         return "too few were timed on one machine to tell whether it got slower"
     ratio, low, high = (math.exp(value) for value in (shift.difference, shift.low, shift.high))
-    where = f"({ratio:.2f} times as fast, {low:.2f} to {high:.2f})"
+    where = f"({told_ratio(ratio)} times as fast, {told_ratio(low)} to {told_ratio(high)})"
     if low > FASTER:
         return f"the network is faster {where}"
     if high < SLOWER:
