@@ -193,7 +193,9 @@ def speed_trends(log: Logbook, machine: Machine | None, names: Sequence[str | No
 def changes_of(settings: Settings, store: Store) -> list[Change]:
     """The changes in the newest runs, as they are found now, and before these those that are known."""
     found, since = look_aside(settings.database_url)
-    return [*store.with_ids(found), *(one for one in store.changes() if one.at < since)]
+    here = store.with_ids(found)
+    told = {one.id for one in here}
+    return [*here, *(one for one in store.changes() if one.at < since and one.id not in told)]
 
 
 def mark_of(change: Change) -> Mark:

@@ -41,15 +41,23 @@ class Turn:
 
 
 def turns(log: Logbook, marks: Sequence[Mark]) -> list[Turn]:
-    """A turn for each mark with enough runs on either side, up to the marks next to it; newest first."""
-    at = [int(np.searchsorted(log.at, mark.at.timestamp())) for mark in marks]
+    """A turn for each moment with marks, with enough runs on either side up to the next ones; newest first."""
+    at: dict[int, list[Mark]] = {}
+    for mark in marks:
+        at.setdefault(int(np.searchsorted(log.at, mark.at.timestamp())), []).append(mark)
     edges = list(pairwise([0, *at, len(log)]))
     found = [
-        Turn(begin, row, end, f"since {mark.text.partition(': ')[0]} ({day_in_words(mark.at)})")
-        for mark, row, (begin, _), (_, end) in zip(marks, at, edges[:-1], edges[1:], strict=True)
+        Turn(begin, row, end, since(there))
+        for (row, there), (begin, _), (_, end) in zip(at.items(), edges[:-1], edges[1:], strict=True)
         if row - begin >= FEW and end - row >= FEW
     ]
     return found[::-1]
+
+
+def since(marks: Sequence[Mark]) -> str:
+    """What happened between two runs, in the order of time: of each kind the last, as it is what holds."""
+    lasting = {mark.kind: mark.text.partition(": ")[0] for mark in marks}
+    return f"since {' and '.join(lasting.values())} ({day_in_words(marks[-1].at)})"
 
 
 def middle(log: Logbook) -> Turn | None:
@@ -68,12 +76,15 @@ def error_turn(log: Logbook, marks: Sequence[Mark]) -> Turn | None:
 
 
 def error_shift(log: Logbook, turn: Turn) -> Shift | None:
-    """Of the error in dB: of the same sounds where enough of them came again, else of whatever came."""
-    before, after = (side & np.isfinite(log.esr_db) for side in turn.sides(log))
+    """Of the error in dB: of the same sounds where enough of them came again, else of whatever came.
+
+    Sounds that a model may have trained on are left out: it would look better than it is.
+    """
+    before, after = (side & log.new & np.isfinite(log.esr_db) for side in turn.sides(log))
     pairs = paired(log, log.esr_db, np.flatnonzero(before), np.flatnonzero(after))
     if len(pairs) >= FEWEST_PAIRS:
         return same_sounds(pairs)
-    return unpaired(log.esr_db, log.once(before & log.new), log.once(after & log.new), FEW)
+    return unpaired(log.esr_db, log.once(before), log.once(after), FEW)
 
 
 def speed_shift(log: Logbook, turn: Turn, sure: float = 95.0) -> Shift | None:
@@ -96,7 +107,7 @@ def speed_turn(log: Logbook, marks: Sequence[Mark]) -> tuple[Turn, Shift] | None
 
 def told_error(shift: Shift | None) -> str:
     if shift is None:
-        return "too few files were compared to tell whether it got better"
+        return "too few files that their model never heard were compared to tell whether it got better"
     on = f"on the same {shift.after:,} sounds" if shift.paired else "on other files than before"
     if shift.low == shift.high == 0:
         return f"the error is exactly the same ({on})"

@@ -77,7 +77,7 @@ def good_enough(log: Logbook, material: Material) -> Sentence:
         tone, "Too early to tell"
     )
     which = counted(summary.n, "file") + (
-        ", all of which its model was trained on or may have been,"
+        ", all of which its model was trained on or may have been, which flatters it,"
         if known_only
         else " that its model never heard"
     )
@@ -115,7 +115,7 @@ def fails_on(
     log: Logbook, material: Material, worst: Sequence[FileRow], hardest: Trait | None, failed: int
 ) -> Sentence:
     question = "On which material does it fail?"
-    unprocessed = f"; {counted(failed, 'file')} could not be processed at all" if failed else ""
+    unprocessed = f"; {counted(failed, 'run')} failed" if failed else ""
     material_told = f"; {told_trait(hardest)}" if hardest else ""
     if not worst:
         return Sentence(question, f"Nothing was compared yet{unprocessed}.", "unknown")
