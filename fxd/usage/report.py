@@ -11,11 +11,14 @@ from fxd.usage.options import Home, Since, beginning, opened
 def report(
     context: typer.Context,
     output: Annotated[
-        Path,
+        Path | None,
         typer.Option(
-            "-o", "--output", metavar="FILE", help="Where the page goes; an older report is replaced."
+            "-o",
+            "--output",
+            metavar="FILE",
+            help="Where the page goes, report.html if not given; an older report is replaced.",
         ),
-    ] = Path("report.html"),
+    ] = None,
     last: Annotated[
         int | None,
         typer.Option(
@@ -24,8 +27,11 @@ def report(
     ] = None,
     since: Since = None,
     files: Annotated[
-        int, typer.Option("--files", min=1, max=50, metavar="N", help="So many files to listen to.")
-    ] = 3,
+        int | None,
+        typer.Option(
+            "--files", min=1, max=50, metavar="N", help="So many files to listen to, 3 if not given."
+        ),
+    ] = None,
     audio: Annotated[
         Literal["flac", "opus"] | None,
         typer.Option(
@@ -41,10 +47,15 @@ def report(
     from fxd.commands.report import report
     from fxd.insight.report.content import Window
 
-    if audio is not None and (no_audio or json):
-        raise typer.BadParameter(f"--audio and {'--json' if json else '--no-audio'} do not go together")
+    of_sounds = [("--audio", audio), ("--files", files)]
+    for other, given, idle in (
+        ("--json", json, [("-o", output), *of_sounds]),
+        ("--no-audio", no_audio, of_sounds),
+    ):
+        for name, value in idle:
+            if given and value is not None:
+                raise typer.BadParameter(f"{name} and {other} do not go together")
     start = beginning(since)
     _, settings = opened(context, home)
-    return report(
-        settings, output, Window(start, last), files, "none" if no_audio or json else audio or "flac", json
-    )
+    kind = "none" if no_audio or json else audio or "flac"
+    return report(settings, output or Path("report.html"), Window(start, last), files or 3, kind, json)

@@ -74,8 +74,10 @@ class Report:
 
     made_at: datetime
     fxd: str
+    asked: Window
+    """What was asked for."""
     since: datetime | None
-    """What was asked for; None for all."""
+    """When that begins; None for all."""
     first: datetime | None
     last: datetime | None
     """When the runs of it finished; None where there are none."""
@@ -148,6 +150,7 @@ def gather(
     return Report(
         made_at=datetime.now(UTC),
         fxd=__version__,
+        asked=window,
         since=since,
         first=log.time(0) if len(log) else None,
         last=log.time(-1) if len(log) else None,

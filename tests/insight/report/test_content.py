@@ -441,6 +441,40 @@ def test_a_window_leaves_out_what_is_older(
     assert (report.done, report.failed) == (files, 1)
 
 
+@pytest.mark.parametrize(
+    ("window", "said"),
+    [
+        (Window(), "1 March 2026."),
+        (Window(last=1), "; asked for: the newest run."),
+        (Window(last=4), "; asked for: the newest 4 runs."),
+        (Window(since=NOON + timedelta(hours=1)), "; asked for: since 2026-03-01 08:00."),
+        (Window(NOON + timedelta(hours=1), 4), "; asked for: the newest 4 runs since 2026-03-01 08:00."),
+    ],
+)
+def test_the_page_tells_which_runs_were_asked_for(
+    place: Any, make: MakeRun, window: Window, said: str, local_clock: Callable[[str], None]
+) -> None:
+    local_clock("America/New_York")
+    report = told(place, *(make(n, -50.0) for n in range(6)), window=window)
+    lead = render(report).partition('<p class="lead">')[2].partition("</p>")[0]
+    assert " ".join(lead.split()).endswith(said)
+    assert report_json(report)["asked"]["last"] == window.last
+
+
+@pytest.mark.parametrize(
+    ("hours", "said"),
+    [((13, 18), "1 March 2026 to 2 March 2026."), ((9, 13), ", 1 March 2026.")],
+    ids=["one day in UTC", "two days in UTC"],
+)
+def test_days_are_those_of_the_local_clock(
+    place: Any, make: MakeRun, hours: tuple[int, ...], said: str, local_clock: Callable[[str], None]
+) -> None:
+    local_clock("America/New_York")
+    page = render(told(place, *(make(n, -50.0) for n in hours)))
+    lead = page.partition('<p class="lead">')[2].partition("</p>")[0]
+    assert " ".join(lead.split()).endswith(said)
+
+
 def test_names_are_never_markup_or_mathematics(place: Any, make: MakeRun) -> None:
     name = "$\\frac{a$ <script>alert(1)</script> 日本\x1b[31m \udcff.wav"
     place.store.add_model(model(reason="</dl><script>alert(2)</script>"))
@@ -498,6 +532,10 @@ def test_a_page_is_written_whole_over_an_older_one_and_over_nothing_else(heard: 
     ("arguments", "said"),
     [
         (["--audio", "opus", "--no-audio"], "--audio and --no-audio"),
+        (["--audio", "opus", "--json"], "--audio and --json"),
+        (["--files", "3", "--no-audio"], "--files and --no-audio"),
+        (["--files", "3", "--json"], "--files and --json"),
+        (["-o", "report.html", "--json"], "-o and --json"),
         (["--audio", "mp3"], "mp3"),
         (["--since", "soon"], "soon"),
         (["--files", "0"], "--files"),
