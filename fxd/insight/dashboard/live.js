@@ -95,6 +95,19 @@ function connect() {
     hear();
   });
   source.addEventListener("beat", hear);
+  source.addEventListener("error", (event) => {
+    if (event.target.readyState === EventSource.CLOSED) askWhy();
+  });
+}
+
+// The server refused, and an EventSource is not told why. Where it no longer knows our token, the page says what to do.
+async function askWhy() {
+  try {
+    const answer = await fetch(location.pathname, { method: "HEAD", cache: "no-store" });
+    if (answer.status === 401) location.reload();
+  } catch {
+    // It is away: it is tried again anyway.
+  }
 }
 
 function hear() {

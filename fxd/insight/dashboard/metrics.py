@@ -8,6 +8,7 @@ import math
 from collections.abc import Iterable
 from datetime import datetime
 from functools import cache
+from statistics import median
 
 from prometheus_client import CollectorRegistry, Metric
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
@@ -147,7 +148,7 @@ def of_quality(store: Store) -> Iterable[Metric]:
     known = recent_errors(store)
     if known:
         text = f"Median error in dB of those of the last {RECENT_RUNS} files that their model had not trained on."
-        yield gauge("fxd_recent_esr_db", text, known[len(known) // 2])
+        yield gauge("fxd_recent_esr_db", text, median(known))
 
 
 def recent_errors(store: Store) -> list[float]:

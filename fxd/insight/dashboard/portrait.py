@@ -8,6 +8,8 @@ import json
 import os
 import sys
 import time
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from subprocess import PIPE, Popen, TimeoutExpired
 
@@ -17,6 +19,15 @@ LAST_RUNS = 10_000
 PARTS = ("verdict", "trends", "files", "models")
 REST_SECONDS = 60.0
 MOST_SECONDS = 300.0
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What was drawn last."""
+
+    parts: dict[str, str]
+    """HTML by name."""
+    at: datetime
 
 
 class PortraitError(Exception):

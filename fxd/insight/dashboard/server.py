@@ -23,7 +23,7 @@ from fxd.insight.dashboard.connection import Connection
 from fxd.insight.dashboard.feed import Feed, TooManyWatchers, Watcher
 from fxd.insight.dashboard.ledger import Ledger
 from fxd.insight.dashboard.metrics import exposition
-from fxd.insight.dashboard.portrait import Painter, PortraitError
+from fxd.insight.dashboard.portrait import Drawn, Painter, PortraitError
 from fxd.insight.dashboard.snapshot import Log, look_now, read_log
 from fxd.insight.dashboard.source import Source
 from fxd.insight.dashboard.threads import in_thread
@@ -57,6 +57,7 @@ class Dashboard:
         )
         self.scrape = asyncio.Lock()
         self.log: Log | None = None
+        self.drawn: Drawn | None = None
         self.read_at = datetime.now(UTC)
         self.is_away = False
         """Whether the database could not be read just now."""
@@ -133,8 +134,11 @@ class Dashboard:
         try:
             parts = await self.painter.draw((newest, self.log.promotion, self.log.tally.states.total()))
         except (PortraitError, OSError) as error:
-            return {"portrait": self.view.no_portrait(str(error))}
-        return {} if parts is None else {"portrait": self.view.portrait(parts, at)}
+            return {"portrait": self.view.portrait(self.drawn, str(error))}
+        if parts is None:
+            return {}
+        self.drawn = Drawn(parts, at)
+        return {"portrait": self.view.portrait(self.drawn)}
 
 
 class EventStream(StreamingResponse):

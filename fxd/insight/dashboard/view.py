@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from fxd import __version__
 from fxd.insight.dashboard.curve import curve_of
-from fxd.insight.dashboard.portrait import LAST_RUNS
+from fxd.insight.dashboard.portrait import LAST_RUNS, Drawn
 from fxd.insight.dashboard.snapshot import Log, Now
 from fxd.insight.pages import templates_of
 from fxd.insight.plain import plain, short_id
@@ -77,17 +77,10 @@ class View:
     def trouble(self, reason: str, since: datetime) -> str:
         return self.part("trouble", trouble=reason, since=since)
 
-    def portrait(self, parts: dict[str, str], drawn_at: datetime) -> str:
-        """What the report's own templates made of its parts."""
-        return self.part(
-            "portrait",
-            parts={name: Markup(html) for name, html in parts.items()},
-            reason="",
-            drawn_at=drawn_at,
-        )
-
-    def no_portrait(self, reason: str) -> str:
-        return self.part("portrait", parts={}, reason=reason, drawn_at=None)
+    def portrait(self, drawn: Drawn | None, reason: str = "") -> str:
+        """What the report's own templates made of its parts, and why there is nothing newer."""
+        parts = {name: Markup(html) for name, html in drawn.parts.items()} if drawn else {}
+        return self.part("portrait", parts=parts, reason=reason, drawn_at=drawn.at if drawn else None)
 
     def part(self, name: str, **values: object) -> str:
         return self.templates.get_template(f"parts/{name}.html.j2").render(**values)

@@ -9,7 +9,8 @@ from homes import Home
 
 from fxd.config import load_settings
 from fxd.insight.dashboard.ledger import Ledger
-from fxd.insight.dashboard.metrics import recent_errors
+from fxd.insight.dashboard.metrics import of_quality, recent_errors
+from fxd.insight.dashboard.portrait import Drawn
 from fxd.insight.dashboard.snapshot import read_log
 from fxd.insight.dashboard.source import Source
 from fxd.insight.dashboard.view import View
@@ -50,7 +51,14 @@ def test_the_metric_of_the_recent_error_leaves_them_out(source: Source) -> None:
     assert recent_errors(source.store()) == [-40.0]
 
 
+def test_the_metric_of_the_recent_error_is_the_median(source: Source, make_run: Callable[..., Run]) -> None:
+    source.store().record_run(make_run("other.wav", content_sha256="other.wav"), None)
+    assert recent_errors(source.store()) == [-40.0, -35.2]
+    (found,) = [metric for metric in of_quality(source.store()) if metric.name == "fxd_recent_esr_db"]
+    assert found.samples[0].value == pytest.approx(-37.6)
+
+
 def test_the_plots_say_as_of_when_they_are(home: Home) -> None:
-    drawn = View(home.root, 10.0).portrait({"verdict": "<p>Yes</p>"}, datetime(2026, 3, 1, 12, 0, 7))
-    assert "as of 12:00:07" in drawn
+    drawn = View(home.root, 10.0).portrait(Drawn({"verdict": "<p>Yes</p>"}, datetime(2026, 3, 1, 12)))
+    assert "as of 2026-03-01 12:00" in drawn
     assert drawn.index("as of") < drawn.index("Yes"), "before anything that it holds for"

@@ -201,6 +201,19 @@ def test_it_says_that_it_is_stale_and_finds_back_to_a_new_server(
     expect(page.locator("body:not([data-old]) #link")).to_have_text("live", timeout=DEADLINE_MS)
 
 
+def test_where_a_new_server_has_another_token_the_page_says_what_to_open(
+    home: Home, serve: Serve, open_page: OpenPage
+) -> None:
+    first = serve(home, "--token", "the first token of it")
+    page = open_page(first.url("/?token=the+first+token+of+it"), expected="Failed to load resource")
+    expect(page.locator("#link")).to_have_text("live", timeout=DEADLINE_MS)
+    first.end()
+    serve(home, "--port", str(first.port), "--token", "another token of it")
+    expect(page.locator("body")).to_have_text(
+        "Open the whole address that `fxd dashboard` printed, with its token.", timeout=DEADLINE_MS
+    )
+
+
 def test_a_page_that_nobody_sees_asks_for_nothing(home: Home, serve: Serve, open_page: OpenPage) -> None:
     page = open_page(serve(home).url())
     expect(page.locator("#link")).to_have_text("live", timeout=DEADLINE_MS)

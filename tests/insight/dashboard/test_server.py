@@ -334,6 +334,45 @@ def test_what_fails_for_a_reason_that_nobody_foresaw_is_told_once_and_tried_agai
     assert told.count("ZeroDivisionError: no steps") == 2, "again where it had gone well meanwhile"
 
 
+def test_a_drawing_that_failed_leaves_the_one_before_it(
+    home: Home, fill: Callable[[list[Run]], None], make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(portrait, "REST_SECONDS", 0.0)
+    dashboard = Dashboard(home.root, load_settings(home.root))
+    answers = iter(
+        [
+            portrait.PortraitError("no memory"),
+            {"verdict": "<p>good</p>"},
+            portrait.PortraitError("it is locked"),
+        ]
+    )
+
+    def run() -> dict[str, str]:
+        answer = next(answers, {"verdict": "<p>better</p>"})
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def drawn_after(name: str) -> str:
+        fill([make_run(name)])
+        in_a_loop(dashboard.refresh_log)
+        return in_a_loop(dashboard.refresh_portrait)["portrait"]
+
+    monkeypatch.setattr(dashboard.painter, "run", run)
+    assert "could not be drawn: no memory. They are tried again in a minute." in drawn_after("a.wav")
+    first = in_a_loop(dashboard.refresh_portrait)["portrait"]
+    assert "could not be drawn" not in first
+    second = drawn_after("b.wav")
+    assert "could not be drawn: it is locked. They are tried again in a minute." in second
+    assert "<p>good</p>" in second
+    as_of = first.partition("as of ")[2].partition(".")[0]
+    assert f"as of {as_of}." in second
+    third = in_a_loop(dashboard.refresh_portrait)["portrait"]
+    assert "<p>better</p>" in third
+    assert "could not be drawn" not in third
+    dashboard.source.close()
+
+
 def test_a_drawing_that_failed_is_tried_again(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(portrait, "REST_SECONDS", 0.0)
     painter = portrait.Painter(home.root)
