@@ -17,6 +17,8 @@ from fxd.store.store import Store
 from fxd.training.kinds import most_redundant_first
 
 VALIDATION_ONE_IN = 5
+VALIDATION_SECONDS = 3000
+"""Of validation sounds that are kept however small the set must be."""
 LOCK_NAME = "dataset.lock"
 """Beside the folder."""
 LOCK_SECONDS = 10.0
@@ -46,40 +48,75 @@ def subset_of(content_sha256: str) -> Subset:
 
 
 def trim_dataset(store: Store, dataset: Path, max_gb: float) -> list[Example]:
-    """Remove training examples, the most redundant first, until the set is no larger than `max_gb` (10^9 bytes).
+    """Remove examples until the set is no larger than `max_gb` (10^9 bytes), and return them.
 
-    That is the oldest of the kind that takes up most (`fxd.training.kinds`). Validation examples stay, whatever
-    their size: models are compared on them. Only the copies in `dataset` go, nobody's own files. Returns what
-    was removed.
+    Of training sounds the most redundant first, the oldest of the kind that takes up most
+    (`fxd.training.kinds`); of validation sounds only those that never judge a model, see `beyond_judging`. A
+    quarter of the room stays for training whatever the others take. Only the copies in `dataset` go, nobody's
+    own files.
     """
-    excess = store.dataset_bytes() - max_gb * 1e9
+    limit = max_gb * 1e9
+    if store.dataset_bytes() <= limit:
+        return []
+    contents = store.contents()
+    training = [example for example in contents if example.subset == "training"]
+    validation = [example for example in contents if example.subset == "validation"]
+    idle = beyond_judging(validation, limit)
+    judging = size_of(validation) - size_of(idle)
+    excess = size_of(training) - max(limit - judging, limit / 4)
     removed: list[Example] = []
     if excess > 0:
-        training = [example for example in store.contents() if example.subset == "training"]
         for example in most_redundant_first(training):
             removed.append(example)
             excess -= example.bytes
             if excess <= 0:
                 break
-    if removed:
-        remove(store, dataset, removed)
-        logger.info(
-            "the training set lost {} sounds ({:.3g} GB) of the kinds that it has most of, oldest first: "
-            "[training] max_dataset_gb = {:g}",
-            len(removed),
-            sum(example.bytes for example in removed) / 1e9,
-            max_gb,
-        )
-    if excess > 0:
+    remove(store, dataset, removed + idle)
+    for gone, which in (
+        (removed, "of the kinds that it has most of, oldest first"),
+        (idle, "that never judge"),
+    ):
+        if gone:
+            logger.info(
+                "the {} set lost {} sounds ({:.3g} GB) {}: [training] max_dataset_gb = {:g}",
+                gone[0].subset,
+                len(gone),
+                size_of(gone) / 1e9,
+                which,
+                max_gb,
+            )
+    if judging > limit * 3 / 4:
         logger.warning(
-            "the validation sounds are {:.3g} GB more than [training] max_dataset_gb = {:g}; raise it",
-            excess / 1e9,
+            "the validation sounds that judge take {:.3g} GB of [training] max_dataset_gb = {:g}; raise it",
+            judging / 1e9,
             max_gb,
         )
-    return removed
+    return removed + idle
+
+
+def beyond_judging(validation: Sequence[Example], limit: float) -> list[Example]:
+    """Of the validation sounds those that no model is judged by, where all are more than a share of the limit.
+
+    Models are judged by those with the lowest content hashes (`fxd.training.validation`), five minutes in all;
+    ten times as much stays in any case, as some are silent or known to a model.
+    """
+    seconds = size = 0.0
+    ordered = sorted(validation, key=lambda example: example.content_sha256)
+    for number, example in enumerate(ordered):
+        size += example.bytes
+        if seconds >= VALIDATION_SECONDS and size > limit / VALIDATION_ONE_IN:
+            return ordered[number:]
+        seconds += example.frames / example.sample_rate
+    return []
+
+
+def size_of(examples: Sequence[Example]) -> int:
+    return sum(example.bytes for example in examples)
 
 
 def remove(store: Store, dataset: Path, removed: Sequence[Example]) -> None:
+    if not removed:
+        return
     paths = [dataset / example.path for example in removed]
     with dataset_lock(dataset):
         # The files first: after a crash in between, the records still count, and the next trim finishes the work.

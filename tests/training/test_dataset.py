@@ -13,6 +13,7 @@ from fxd.engines.engine import Array, render
 from fxd.engines.saturator import Saturator
 from fxd.store.records import Example
 from fxd.store.store import Store
+from fxd.training import dataset
 from fxd.training.dataset import dry_path, subset_of, trim_dataset
 from fxd.training.pairs import PairSource, Part
 from fxd.training.pool import NothingToLearn, TrainingSet
@@ -253,6 +254,30 @@ def test_validation_sounds_stay_even_beyond_the_limit(
     trim_dataset(store, settings.dataset, 1e-9)
     assert [example.subset for example in store.contents()] == ["validation"]
     assert "max_dataset_gb" in warned[0]
+
+
+def test_validation_sounds_that_never_judge_make_room(
+    add_noise: Callable[..., Example], store: Store, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dataset, "VALIDATION_SECONDS", 2)
+    training = [add_noise(1) for _ in range(10)]
+    validation = sorted(
+        (add_noise(1, subset="validation") for _ in range(10)), key=lambda example: example.content_sha256
+    )
+    removed = trim_dataset(store, settings.dataset, 10 * training[0].bytes / 1e9)
+    assert removed == [*training[:2], *validation[2:]]
+    assert not any((settings.dataset / example.path).exists() for example in removed)
+    assert trim_dataset(store, settings.dataset, 10 * training[0].bytes / 1e9) == []
+
+
+def test_validation_sounds_never_push_out_all_training(
+    add_noise: Callable[..., Example], store: Store, settings: Settings, warned: list[str]
+) -> None:
+    training = [add_noise(1) for _ in range(6)]
+    for _ in range(9):
+        add_noise(1, subset="validation")
+    assert trim_dataset(store, settings.dataset, 8 * training[0].bytes / 1e9) == training[:4]
+    assert "raise it" in warned[0]
 
 
 def test_trimming_goes_on_where_a_crash_left_a_record_without_its_file(
