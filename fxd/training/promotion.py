@@ -238,9 +238,11 @@ def told(decision: Decision) -> str:
 def odds(share: float) -> str:
     """A small probability in words.
 
-    >>> odds(0.0039), odds(0.9)
-    ('once in 256', 'once in 1.1')
+    >>> odds(0.0039), odds(0.9), odds(0.0)
+    ('once in 256', 'once in 1.1', 'hardly ever')
     """
+    if share < 1e-9:
+        return "hardly ever"
     return f"once in {1 / share:,.0f}" if share < 0.1 else f"once in {1 / share:.1f}"
 
 

@@ -19,6 +19,8 @@ from fxd.training.trainer import ValidationPair
 TOTAL_SECONDS = 300
 LEAST_SECONDS = 5
 MOST_SECONDS = 60
+MOST_FILES = 300
+"""However short they are: more would tell little, and the exact test takes their number to the power of three."""
 TRIES = 5
 """Stretches that are looked at for one that is not silent, from the beginning of a file."""
 
@@ -39,7 +41,7 @@ def judging_pairs(chosen: Sequence[Example], source: PairSource) -> list[Validat
     pairs: list[ValidationPair] = []
     frames_left = TOTAL_SECONDS * MODEL_SAMPLE_RATE
     for example in chosen:
-        if frames_left <= 0:
+        if frames_left <= 0 or len(pairs) == MOST_FILES:
             break
         pair = audible_pair(example, source, seconds)
         if pair is not None:

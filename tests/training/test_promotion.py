@@ -15,7 +15,7 @@ from fxd.training.contest import score
 from fxd.training.pairs import PairSource
 from fxd.training.promotion import Contender, FileScore, Night, decide, esr_db
 from fxd.training.trainer import ValidationPair
-from fxd.training.validation import LEAST_SECONDS, MOST_SECONDS, TOTAL_SECONDS, validation_pairs
+from fxd.training.validation import LEAST_SECONDS, MOST_FILES, MOST_SECONDS, TOTAL_SECONDS, validation_pairs
 
 RATE = 48_000
 
@@ -257,6 +257,21 @@ def test_validation_takes_little_of_many_files_and_never_much(
     many = validation_pairs(alike[::-1], source)
     assert [len(pair.dry) for pair in many] == [LEAST_SECONDS * RATE] * (TOTAL_SECONDS // LEAST_SECONDS)
     assert [pair.content_sha256 for pair in many] == [one.content_sha256 for one in alike[:60]]
+
+
+def test_ever_so_many_short_files_are_no_more_than_a_test_can_take(
+    add_sound: Callable[..., Example], settings: Settings
+) -> None:
+    example = add_sound(np.random.default_rng(0).normal(0, 0.2, (1, 800)).astype(np.float32), 8000)
+    alike = [replace(example, content_sha256=f"{n:064x}", subset="validation") for n in range(MOST_FILES + 9)]
+    pairs = validation_pairs(alike, PairSource(settings.dataset, settings.saturator))
+    assert [pair.content_sha256 for pair in pairs] == [one.content_sha256 for one in alike[:MOST_FILES]]
+
+
+def test_what_chance_never_does_can_be_told() -> None:
+    decision = decide(contender("new", [-40.0] * 1100), contender("old", [-30.0] * 1100))
+    assert decision.promoted
+    assert "chance alone does this hardly ever" in decision.reason
 
 
 def test_validation_listens_past_silence(add_sound: Callable[..., Example], settings: Settings) -> None:
