@@ -24,16 +24,17 @@ def line_of_succession(promotions: Sequence[Promotion]) -> list[str]:
     return line
 
 
-def last_promotion(promotions: Sequence[Promotion]) -> Promotion | None:
-    """The newest one that is no rollback; `promotions` newest first."""
-    return next((one for one in promotions if not one.reason.startswith(ROLLED_BACK)), None)
-
-
 def tonight(settings: Settings, store: Store) -> Night:
     """The decision that would be the next one.
 
-    A rollback does not begin a new count: the challengers of before were tested against the same model.
+    A rollback does not begin a new count: it goes on with that of the model that serves again, and the nights
+    of the model that was rolled back count too.
     """
-    last = last_promotion(store.promotions())
-    kept = store.count_kept(last.at) if last is not None else 0
-    return Night(1 + kept, PRESETS[settings.tcn.preset].multiply_adds)
+    promotions = store.promotions()
+    serving = promotions[0].model_id if promotions else None
+    chosen = [one for one in promotions if not one.reason.startswith(ROLLED_BACK)]
+    first = next((one for one in chosen if one.model_id == serving), None)
+    if first is None:
+        return Night(1, PRESETS[settings.tcn.preset].multiply_adds)
+    promoted = sum(one.at > first.at and one.reason != BY_HAND for one in chosen)
+    return Night(1 + store.count_kept(first.at) + promoted, PRESETS[settings.tcn.preset].multiply_adds)

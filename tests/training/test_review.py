@@ -111,13 +111,24 @@ def test_what_came_by_a_rollback_is_not_rolled_back_further(
 
 
 @pytest.mark.usefixtures("models")
+def test_who_serves_again_goes_on_with_the_count_of_before(settings: Settings, store: Store) -> None:
+    for night in range(40):
+        at = PROMOTED_AT + timedelta(minutes=10 + night)
+        store.begin_training(Training(f"{night}", at, "schedule", "running"))
+        store.finish_training(f"{night}", "kept", "quiet", "it could be chance", at)
+    assert tonight(settings, store).number == 1
+    store.promote("quiet", f"{ROLLED_BACK} by hand from loud", PROMOTED_AT + timedelta(hours=2))
+    assert tonight(settings, store).number == 42
+
+
+@pytest.mark.usefixtures("models")
 def test_a_rollback_begins_no_new_count_of_nights(settings: Settings, store: Store) -> None:
     after = PROMOTED_AT + timedelta(hours=2)
     store.begin_training(Training("first", after, "schedule", "running"))
     store.finish_training("first", "kept", "quiet", "it could be chance", after)
     assert tonight(settings, store).number == 2
     store.promote("quiet", f"{ROLLED_BACK} by hand from loud", after + timedelta(hours=1))
-    assert tonight(settings, store).number == 2
+    assert tonight(settings, store).number == 3  # the night that promoted loud was one of quiet's
     store.promote("loud", BY_HAND, after + timedelta(hours=2))
     assert tonight(settings, store).number == 1
 
