@@ -37,20 +37,6 @@ class Trainings(Database):
             if connection.execute(query).rowcount == 0:
                 raise StoreError(f"{training_id}: no training of this id was begun")
 
-    def mark_stopped(self, reason: str, at: datetime) -> list[Training]:
-        """Close the trainings that a kill left `running`, and return them as they are now.
-
-        Only for a caller that knows that none is under way: it holds the lock that trainings take.
-        """
-        running = trainings.c.state == "running"
-        with self.write() as connection:
-            ids = connection.execute(select(trainings.c.id).where(running)).scalars().all()
-            connection.execute(
-                update(trainings).where(running).values(state="stopped", reason=reason, finished_at=at)
-            )
-            query = newest_first().where(trainings.c.id.in_(ids))
-            return [Training(*row) for row in connection.execute(query)]
-
     def trainings(self, last: int) -> list[Training]:
         """The `last` trainings that were begun, newest first."""
         with self.read() as connection:

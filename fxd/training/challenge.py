@@ -76,7 +76,7 @@ class Challenge:
 
     @property
     def folder(self) -> Path:
-        return job_folder(self.settings.paths.db)
+        return job_folder(self.settings.paths.db, by_steps=self.steps is not None)
 
     def run(self) -> Retrained:
         """Raises NothingToLearn, TrainingFailed, OSError, or Stopped."""
@@ -88,7 +88,8 @@ class Challenge:
         examples = self.store.contents()
         start = self.start()
         heard = frozenset(start.card.trained_on if start else ())
-        seed = seed_of(settings.training.seed, start)
+        night = tonight(settings, self.store).number if self.steps is None else 1
+        seed = seed_of(settings.training.seed, start, night)
         mixture = Mixture(examples, source, seed, heard)
         self.check("asked to stop while it loaded")
         pairs = validation_pairs(examples, source)
@@ -239,13 +240,16 @@ class Challenge:
             raise Stopped("asked to stop while it was judged")
 
 
-def seed_of(setting: int, start: Champion | None) -> int:
-    """Of all that is drawn: for each model to start from another one, or every night would hear the same probes.
+def seed_of(setting: int, start: Champion | None, night: int) -> int:
+    """Of all that is drawn, from the model to start from and the night: or each would hear the same probes.
 
-    >>> seed_of(7, None)
+    A training that was interrupted is gone on with in the same night, and one of a given number of steps is to
+    give the same weights on any.
+
+    >>> seed_of(7, None, night=1)
     7
     """
-    return setting + (crc32(start.card.id.encode()) if start else 0)
+    return setting + (crc32(start.card.id.encode()) if start else 0) + night - 1
 
 
 def without(skipped: Mapping[str, str]) -> str:

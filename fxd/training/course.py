@@ -16,7 +16,7 @@ from fxd.engines.tcn import MODEL_SAMPLE_RATE, Architecture, TcnModel
 from fxd.metrics import ErrorSums, decibels
 from fxd.store.records import CurvePoint
 from fxd.training.checkpoint import Best, Checkpoint
-from fxd.training.learner import Energy, Learner, Segments, Tensors, TrainingFailed
+from fxd.training.learner import ANEW, Energy, Learner, Segments, Tensors, TrainingFailed
 from fxd.training.plan import Plan
 
 BLOCK_FRAMES = 65_536
@@ -118,7 +118,9 @@ class Course:
         weights = self.learner.network.weights()
         esr = validation_esr(self.model(weights), pairs)
         if math.isinf(esr):
-            raise TrainingFailed(f"after {self.step} steps the network's output is beyond all numbers")
+            raise TrainingFailed(
+                f"after {self.step} steps the network's output is beyond all numbers; {ANEW}"
+            )
         self.curve.append(CurvePoint(self.step, self.seconds, self.recent.ratio_db, decibels(esr)))
         self.recent = Energy(0.0, 0.0)
         if self.best is None or esr < self.best.esr:

@@ -7,6 +7,8 @@ from fxd.config import Settings
 from fxd.engines.settings_hash import settings_hash
 from fxd.store.records import Example, Model, Training
 from fxd.store.store import Store
+from fxd.training.job import job_folder, read_job
+from fxd.training.lock import who_trains
 from fxd.training.schedule import missed, next_fire
 
 LOOK_BACK = 100
@@ -43,15 +45,26 @@ def worth_it(store: Store, settings: Settings, last: Training | None) -> tuple[b
     champion = store.champion()
     if champion is None:
         return True, "no model serves yet"
-    interrupted = store.last_training()
-    if interrupted is not None and interrupted.state == "stopped":
-        return True, f"the retraining of {clock(interrupted.started_at)} was interrupted"
+    if (started_at := interrupted(store, settings)) is not None:
+        return True, f"the retraining of {clock(started_at)} was interrupted"
     challenger = store.model(last.model_id) if last is not None and last.model_id else None
     if (mismatch := mismatch_of(champion, settings)) and (
         challenger is None or mismatch_of(challenger, settings) is not None
     ):
         return True, mismatch
     return enough_new(contents, settings.training.min_new_seconds, last)
+
+
+def interrupted(store: Store, settings: Settings) -> datetime | None:
+    """When the retraining began that can be gone on with: one that was stopped, killed, or lost its disk.
+
+    One that was asked for by a number of steps is not meant to be gone on with by the schedule.
+    """
+    job = read_job(job_folder(settings.paths.db))
+    if job is None or who_trains(settings.paths.db) is not None:
+        return None
+    left = (one for one in store.trainings(LOOK_BACK) if one.state in ("stopped", "running"))
+    return next((one.started_at for one in left if one.id == job.training_id), None)
 
 
 def mismatch_of(model: Model, settings: Settings) -> str | None:

@@ -2,6 +2,7 @@
 
 db/training/job.json                 this
 db/training/checkpoint.safetensors   the trainer's own
+db/training-steps/...                the same of one by a number of steps: neither ends the other
 """
 
 import json
@@ -39,8 +40,8 @@ class Job:
     """Where somebody asked for so many, whatever time they take."""
 
 
-def job_folder(db: Path) -> Path:
-    return db / "training"
+def job_folder(db: Path, by_steps: bool = False) -> Path:
+    return db / ("training-steps" if by_steps else "training")
 
 
 def take_up(folder: Path, wanted: Job, seconds: Mapping[str, float]) -> Job:

@@ -16,6 +16,9 @@ from fxd.metrics import decibels
 from fxd.training.compiled import CompiledNetwork, learn, network_for
 from fxd.training.optimizer import Soap
 
+ANEW = "the next one begins again; with another [training] seed it hears other sounds"
+"""What can be done about a training that came to grief."""
+
 Tensors = Mapping[str, npt.NDArray[Any]]
 
 
@@ -129,7 +132,7 @@ class Learner:
             energy = Energy(float(np.square(error).sum()), float(np.square(target).sum()))
         if not math.isfinite(sum(energy)):
             raise TrainingFailed(
-                f"the error of a batch became {energy.error:g}, its target has {energy.target:g}"
+                f"the error of a batch became {energy.error:g}, its target has {energy.target:g}; {ANEW}"
             )
         self.targets += energy.target, target.size
         return energy

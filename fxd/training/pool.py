@@ -184,11 +184,15 @@ class TrainingSet:
 
     def why_nothing(self) -> str:
         if not self.examples:
-            return "the training set is empty: no file has been processed that is for training"
+            return (
+                "the training set is empty: no file has been processed that is for training; process some more, "
+                "as about four in five are"
+            )
         reasons = [reason for e in self.examples if (reason := self.source.skipped.get(e.content_sha256))]
         if len(reasons) == len(self.examples):
             return f"no training sound can be read; the first: {reasons[0]}"
-        return "the training set holds nothing but silence" + ("" if self.fits else ", wherever it was heard")
+        where = "" if self.fits else ", wherever it was heard"
+        return f"the training set holds nothing but silence{where}; process sounds above -80 dBFS"
 
 
 def segment(piece: Piece, start: int, frames: int, context: int) -> tuple[Array, Array]:

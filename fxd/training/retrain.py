@@ -21,6 +21,7 @@ from loguru import logger
 
 from fxd.config import Settings
 from fxd.cores import usable_cores
+from fxd.store.errors import StoreUnavailable
 from fxd.store.records import Training
 from fxd.store.store import Store
 from fxd.training.challenge import Challenge, Retrained, Stopped
@@ -51,10 +52,10 @@ def retrain(
     """Train a challenger on all examples within [training] max_minutes, and promote it if it is better.
 
     With `steps` it takes as many, whatever time that is. Whatever goes wrong, the champion goes on serving, and
-    the reason is recorded. When `should_stop` says so it ends as `stopped`, and the next retraining goes on with
-    it; so it does where the disk is full. When `should_end` says so the training ends, and the best weights so
-    far are the challenger. A KeyboardInterrupt is recorded, and raised. Raises AlreadyTraining where another
-    process retrains in this home.
+    the reason is recorded, but for bugs, whose traceback is all there is. When `should_stop` says so it ends as
+    `stopped`, and the next retraining goes on with it; so it does where the disk is full or the database away.
+    When `should_end` says so the training ends, and the best weights so far are the challenger. A
+    KeyboardInterrupt is recorded, and raised. Raises AlreadyTraining where another process retrains in this home.
     """
     with training_lock(settings.paths.db) as lock:
         tidy_up(settings, store)
@@ -77,16 +78,25 @@ def retrain(
             result = Retrained("stopped", f"{stop}; {goes_on(steps)}")
         except OSError as error:
             result = Retrained("stopped", f"{told(error)}; {goes_on(steps)}")
+        except StoreUnavailable as error:
+            result = Retrained("stopped", f"{error}; {goes_on(steps)}")
         except (NothingToLearn, TrainingFailed) as error:
             result = Retrained("failed", str(error))
         except KeyboardInterrupt:
             reason = f"ended at once; {goes_on(steps)}"
             store.finish_training(training.id, "stopped", None, reason, datetime.now(UTC))
             raise
-        store.finish_training(training.id, result.state, result.model_id, result.reason, datetime.now(UTC))
-        if result.state != "stopped":
-            drop_job(job_folder(settings.paths.db))
         logger.info("retraining: {}, {}", result.state, result.reason)
+        try:
+            store.finish_training(
+                training.id, result.state, result.model_id, result.reason, datetime.now(UTC)
+            )
+        except StoreUnavailable as error:
+            # The next one finds the job, and puts that in order.
+            logger.error("the end of the retraining is not recorded yet: {}", error)
+            return result
+        if result.state != "stopped":
+            drop_job(job_folder(settings.paths.db, by_steps=steps is not None))
         return result
 
 
@@ -106,22 +116,28 @@ def goes_on(steps: int | None) -> str:
 
 
 def tidy_up(settings: Settings, store: Store) -> None:
-    """Put in order what a retraining that was killed left behind. The caller holds the lock."""
+    """Put in order what retrainings that were killed left behind. The caller holds the lock."""
     remove_leftovers(settings.paths.models)
     now = datetime.now(UTC)
-    folder = job_folder(settings.paths.db)
-    job = read_job(folder)
-    for training in store.mark_stopped(f"cut off; {goes_on(job.steps if job else None)}", now):
-        logger.warning("the retraining of {:%Y-%m-%d %H:%M} was cut off", training.started_at.astimezone())
-    if job is None:
-        return
-    champion = store.champion()
+    folders = [job_folder(settings.paths.db, by_steps) for by_steps in (False, True)]
+    jobs = [(folder, job) for folder in folders if (job := read_job(folder)) is not None]
+    steps = {job.training_id: job.steps for _, job in jobs}
+    for training in store.trainings(LOOK_BACK):
+        if training.state == "running":
+            reason = f"cut off; {goes_on(steps.get(training.id))}"
+            store.finish_training(training.id, "stopped", None, reason, now)
+            logger.warning(
+                "the retraining of {:%Y-%m-%d %H:%M} was cut off", training.started_at.astimezone()
+            )
     states = {training.id: training.state for training in store.trainings(LOOK_BACK)}
-    if champion is not None and champion.id == job.model_id:
-        if job.training_id in states:
-            store.finish_training(job.training_id, "promoted", champion.id, champion.reason, now)
-        drop_job(folder)
-    elif states.get(job.training_id) != "stopped":
-        drop_job(folder)
-    if store.model(job.model_id) is None:
-        shutil.rmtree(model_folder(settings.paths.models, job.model_id), ignore_errors=True)
+    for folder, job in jobs:
+        # Not only the newest: it may have been rolled back since, and must not be promoted again by itself.
+        promotion = next((one for one in store.promotions() if one.model_id == job.model_id), None)
+        if promotion is not None:
+            if job.training_id in states:
+                store.finish_training(job.training_id, "promoted", job.model_id, promotion.reason, now)
+            drop_job(folder)
+        elif states.get(job.training_id) != "stopped":
+            drop_job(folder)
+        if store.model(job.model_id) is None:
+            shutil.rmtree(model_folder(settings.paths.models, job.model_id), ignore_errors=True)

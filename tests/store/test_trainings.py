@@ -53,19 +53,6 @@ def test_the_last_training_of_a_state_is_found(store: Store) -> None:
     assert store.last_training("promoted") is None
 
 
-def test_trainings_that_a_kill_left_running_are_marked_stopped(store: Store) -> None:
-    store.begin_training(training("decided", 1))
-    store.finish_training("decided", "kept", None, "no better", NOON)
-    store.begin_training(training("killed", 2))
-    stopped = store.mark_stopped("the daemon was killed", NOON)
-    assert stopped == [
-        replace(training("killed", 2), state="stopped", reason="the daemon was killed", finished_at=NOON)
-    ]
-    assert store.trainings(1) == stopped
-    assert store.last_training("kept") is not None
-    assert store.mark_stopped("again", NOON) == []
-
-
 def test_challengers_that_were_kept_are_counted_from_a_time_on(
     store: Store, make_model: Callable[..., Model]
 ) -> None:

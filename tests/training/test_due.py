@@ -12,6 +12,8 @@ from fxd.store.examples import add_example
 from fxd.store.records import Example, Training, TrainingState
 from fxd.store.store import Store
 from fxd.training.due import due
+from fxd.training.job import Job, job_folder, take_up
+from fxd.training.lock import training_lock
 from fxd.training.models import ModelCard
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -55,6 +57,14 @@ def log_training(store: Store) -> Callable[..., None]:
         store.finish_training(f"{started_at}", state, model_id, "", started_at + timedelta(minutes=10))
 
     return log
+
+
+def leave_job(settings: Settings, began: datetime, steps: int | None = None) -> None:
+    """Leaves behind what the training that began then set out to do."""
+    job = Job(f"{began}", "challenger", "compact", "", 0, 10.0, None, (), steps)
+    folder = job_folder(settings.paths.db, by_steps=steps is not None)
+    folder.mkdir(parents=True)
+    take_up(folder, job, {})
 
 
 AddSeconds = Callable[[float, datetime], None]
@@ -112,10 +122,38 @@ def test_an_interrupted_retraining_is_due_again(
     serve()
     add_seconds(300, NOW - timedelta(days=2))
     log_training(NOW - timedelta(days=1), "kept")
-    log_training(NOW - timedelta(hours=5), "stopped")
+    began = NOW - timedelta(hours=5)
+    log_training(began, "stopped")
+    assert not due(store, settings, NOW).due  # it had not come far enough to be gone on with
+    leave_job(settings, began)
     verdict = due(store, settings, NOW)
     assert verdict.due
     assert "was interrupted" in verdict.reason
+
+
+def test_a_retraining_that_was_killed_is_due_again_and_not_before_it_is_dead(
+    store: Store, settings: Settings, add_seconds: AddSeconds, serve: Do, log_training: Do
+) -> None:
+    serve()
+    add_seconds(300, NOW - timedelta(days=2))
+    log_training(NOW - timedelta(days=1), "kept")
+    began = NOW - timedelta(hours=5)
+    store.begin_training(Training(f"{began}", began, "command", "running"))
+    leave_job(settings, began)
+    with training_lock(settings.paths.db):
+        assert not due(store, settings, NOW).due
+    assert "was interrupted" in due(store, settings, NOW).reason
+
+
+def test_the_schedule_does_not_go_on_with_a_retraining_by_steps(
+    store: Store, settings: Settings, add_seconds: AddSeconds, serve: Do, log_training: Do
+) -> None:
+    serve()
+    add_seconds(300, NOW - timedelta(days=2))
+    log_training(NOW - timedelta(days=1), "kept")
+    log_training(NOW - timedelta(hours=5), "stopped")
+    leave_job(settings, NOW - timedelta(hours=5), steps=1_000)
+    assert not due(store, settings, NOW).due
 
 
 def test_a_champion_of_other_settings_makes_it_due_until_these_were_tried(

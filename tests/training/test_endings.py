@@ -298,7 +298,8 @@ def test_a_disk_that_fills_up_while_a_model_is_written_costs_nothing(
     assert champion.id == first.model_id
     load_network(paths.models, champion.id)
     assert len(list(paths.models.iterdir())) == 1
-    model_id = json.loads((job_folder(settings.paths.db) / JOB_NAME).read_text())["model_id"]
+    job = job_folder(settings.paths.db, by_steps=True) / JOB_NAME
+    model_id = json.loads(job.read_text())["model_id"]
     ballast.unlink()
     steps: list[int] = []
     third = retrain(small, store, "command", lambda p: steps.append(p.step), lambda: False, steps=60)

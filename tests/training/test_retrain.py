@@ -18,6 +18,7 @@ from retraining import assert_tidy, changed, run, second_home
 
 from fxd.config import SaturatorSettings, Settings, TcnSettings, TrainingSettings
 from fxd.engines.settings_hash import settings_hash
+from fxd.store.errors import StoreUnavailable
 from fxd.store.records import Example
 from fxd.store.store import Store
 from fxd.training import challenge
@@ -25,9 +26,11 @@ from fxd.training.contest import score
 from fxd.training.due import due
 from fxd.training.job import JOB_NAME, job_folder
 from fxd.training.lock import training_lock
+from fxd.training.mixture import Mixture
 from fxd.training.models import load_network, read_card
 from fxd.training.pairs import PairSource
 from fxd.training.retrain import AlreadyTraining, retrain
+from fxd.training.succession import ROLLED_BACK
 from fxd.training.trainer import Progress
 from fxd.training.validation import validation_pairs
 
@@ -208,7 +211,9 @@ def test_the_budget_in_minutes_becomes_the_plan(settings: Settings, store: Store
 def test_an_empty_set_fails_with_a_reason(settings: Settings, store: Store) -> None:
     result = run(settings, store)
     assert (result.state, result.model_id) == ("failed", None)
-    assert result.reason == "the training set is empty: no file has been processed that is for training"
+    assert result.reason.startswith(
+        "the training set is empty: no file has been processed that is for training;"
+    )
     (training,) = store.trainings(1)
     assert (training.state, training.reason) == ("failed", result.reason)
     assert_tidy(settings, store)
@@ -220,7 +225,7 @@ def test_nothing_but_silence_fails_with_a_reason(
     lengths = count(1000)
     while add_sound(np.zeros((1, next(lengths)), np.float32)).subset == "validation":
         pass
-    assert run(settings, store).reason == "the training set holds nothing but silence"
+    assert run(settings, store).reason.startswith("the training set holds nothing but silence; process")
 
 
 @pytest.mark.usefixtures("plan")
@@ -276,6 +281,40 @@ def test_a_model_that_the_disk_does_not_take_is_written_by_the_next_one(
     assert_tidy(settings, store)
 
 
+@pytest.mark.usefixtures("plan", "excerpts")
+@pytest.mark.parametrize("place", ["add_points", "add_model", "promote"])
+def test_what_the_database_does_not_take_is_recorded_by_the_next_one(
+    settings: Settings, store: Store, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(store, place, away)
+        result = run(settings, store)
+    assert (result.state, store.champion()) == ("stopped", None)
+    assert result.reason == "it is full; the next retraining goes on with it"
+    assert (store.trainings(1)[0].state, store.trainings(1)[0].reason) == ("stopped", result.reason)
+    model_id = json.loads((job_folder(settings.paths.db) / JOB_NAME).read_text())["model_id"]
+    assert run(settings, store).model_id == model_id
+    assert_tidy(settings, store)
+
+
+@pytest.mark.usefixtures("plan", "excerpts")
+def test_an_end_that_the_database_does_not_take_is_recorded_by_the_next_one(
+    settings: Settings, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "finish_training", away)
+        result = run(settings, store)
+    assert result.state == "promoted"
+    assert store.trainings(1)[0].state == "running"
+    run(settings, store)
+    assert (store.trainings(2)[1].state, store.trainings(2)[1].model_id) == ("promoted", result.model_id)
+    assert_tidy(settings, store)
+
+
+def away(*_: object, **__: object) -> None:
+    raise StoreUnavailable("it is full")
+
+
 @pytest.mark.usefixtures("plan")
 def test_a_lost_sound_is_left_out(settings: Settings, store: Store, excerpts: list[Example]) -> None:
     (settings.dataset / excerpts[0].path).unlink()
@@ -324,6 +363,34 @@ def test_a_stopped_training_goes_on_and_comes_to_the_same_model(
         np.testing.assert_array_equal(found.weights[name], tensor)
     assert [training.state for training in store.trainings(2)] == ["promoted", "stopped"]
     assert_tidy(settings, store)
+
+
+@pytest.mark.usefixtures("excerpts", "plan")
+def test_one_by_steps_and_one_by_time_do_not_end_each_other(settings: Settings, store: Store) -> None:
+    for steps in (40, None):
+        calls = count()
+        assert run(settings, store, lambda calls=calls: next(calls) > 15, steps=steps).state == "stopped"
+    jobs = [job_folder(settings.paths.db, by_steps) / JOB_NAME for by_steps in (True, False)]
+    ids = [json.loads(job.read_text())["model_id"] for job in jobs]
+    assert run(settings, store, steps=40).model_id == ids[0]
+    assert not jobs[0].exists()
+    assert jobs[1].exists()
+
+
+@pytest.mark.usefixtures("excerpts", "silent_champion")
+def test_each_night_hears_probes_of_its_own(
+    settings: Settings, store: Store, plan: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seeds = []
+
+    def mixture(examples: object, source: object, seed: int, heard: object) -> Mixture:
+        seeds.append(seed)
+        return Mixture(examples, source, seed, heard)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(challenge, "Mixture", mixture)
+    plan(learning_rate=0.0)
+    assert [run(settings, store).state for _ in range(3)] == ["promoted", "kept", "kept"]
+    assert len(set(seeds)) == 3
 
 
 @pytest.mark.usefixtures("excerpts")
@@ -385,6 +452,21 @@ def test_a_kill_at_any_place_leaves_a_whole_champion(
     assert store.trainings(2)[1].state == ("promoted" if decided else "stopped")
     # The model that was under way is finished, not made a second time.
     assert len(store.models()) == (3 if decided else 2)
+    assert_tidy(settings, store)
+
+
+@pytest.mark.usefixtures("plan", "excerpts")
+def test_a_model_that_was_rolled_back_is_not_promoted_again_by_itself(
+    settings: Settings, store: Store, silent_champion: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        kill_at(patch, store, "promote", "after")
+        with pytest.raises(Killed):
+            run(settings, store)
+    promoted = store.promotions()[0].model_id
+    store.promote(silent_champion, f"{ROLLED_BACK} by hand from {promoted}", datetime.now(UTC))
+    assert run(settings, store).model_id != promoted
+    assert (store.trainings(2)[1].state, store.trainings(2)[1].model_id) == ("promoted", promoted)
     assert_tidy(settings, store)
 
 
