@@ -1,8 +1,8 @@
 """Training of one network: restore, then step by step: learn, now and then validate, and keep what was reached.
 
 It knows neither files of sound nor the database: segments and validation pairs are handed in, trained weights
-come out. A training that was killed goes on from its checkpoint, at most `CHECKPOINT_SECONDS` back, and with a
-plan that the clock does not cut ends with the weights that it would have had.
+come out. A training that was killed goes on from its checkpoint, at most `CHECKPOINT_SECONDS` and a validation
+back, and with a plan that the clock does not cut ends with the weights that it would have had.
 """
 
 import math
