@@ -26,8 +26,6 @@ EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
 def main() -> None:
     """Entry point: runs the command and turns what went wrong into a line and an exit code."""
     collector.rest()
-    # Else pydantic looks for plugins of its own in the metadata of every package that is installed.
-    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     open_closed_streams()
     sys.exit(run(sys.argv[1:]))
 
