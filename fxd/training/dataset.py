@@ -51,8 +51,8 @@ def trim_dataset(store: Store, dataset: Path, max_gb: float) -> list[Example]:
     """Remove examples until the set is no larger than `max_gb` (10^9 bytes), and return them.
 
     Of training sounds the most redundant first, the oldest of the kind that takes up most
-    (`fxd.training.kinds`); of validation sounds only those that never judge a model, see `beyond_judging`. A
-    quarter of the room stays for training whatever the others take. Only the copies in `dataset` go, nobody's
+    (`fxd.training.kinds`); of validation sounds only those that judge no model, see `beyond_judging`. A quarter
+    of the room stays for training whatever the others take. Only the copies in `dataset` go, nobody's
     own files.
     """
     limit = max_gb * 1e9
@@ -74,7 +74,7 @@ def trim_dataset(store: Store, dataset: Path, max_gb: float) -> list[Example]:
     remove(store, dataset, removed + idle)
     for gone, which in (
         (removed, "of the kinds that it has most of, oldest first"),
-        (idle, "that never judge"),
+        (idle, "that judge no model"),
     ):
         if gone:
             logger.info(

@@ -256,7 +256,7 @@ def test_validation_sounds_stay_even_beyond_the_limit(
     assert "max_dataset_gb" in warned[0]
 
 
-def test_validation_sounds_that_never_judge_make_room(
+def test_validation_sounds_that_judge_no_model_make_room(
     add_noise: Callable[..., Example], store: Store, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(dataset, "VALIDATION_SECONDS", 2)

@@ -18,6 +18,9 @@ from fxd.training.models import ModelCard
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
+AddSeconds = Callable[[float, datetime], None]
+Do = Callable[..., None]
+
 
 @pytest.fixture
 def add_seconds(store: Store, settings: Settings) -> Callable[[float, datetime], None]:
@@ -59,16 +62,20 @@ def log_training(store: Store) -> Callable[..., None]:
     return log
 
 
+@pytest.fixture
+def nothing_new(add_seconds: AddSeconds, serve: Do, log_training: Do) -> None:
+    """A model serves, and a retraining has heard all sound that there is."""
+    serve()
+    add_seconds(300, NOW - timedelta(days=2))
+    log_training(NOW - timedelta(days=1), "kept")
+
+
 def leave_job(settings: Settings, began: datetime, steps: int | None = None) -> None:
     """Leaves behind what the training that began then set out to do."""
     job = Job(f"{began}", "challenger", "compact", "", 0, 10.0, None, (), steps)
     folder = job_folder(settings.paths.db, by_steps=steps is not None)
     folder.mkdir(parents=True)
     take_up(folder, job, {})
-
-
-AddSeconds = Callable[[float, datetime], None]
-Do = Callable[..., None]
 
 
 def test_an_empty_set_makes_nothing_due(store: Store, settings: Settings, serve: Do) -> None:
@@ -116,12 +123,8 @@ def test_a_retraining_that_came_to_an_end_counts(
     assert not due(store, settings, NOW).due
 
 
-def test_an_interrupted_retraining_is_due_again(
-    store: Store, settings: Settings, add_seconds: AddSeconds, serve: Do, log_training: Do
-) -> None:
-    serve()
-    add_seconds(300, NOW - timedelta(days=2))
-    log_training(NOW - timedelta(days=1), "kept")
+@pytest.mark.usefixtures("nothing_new")
+def test_an_interrupted_retraining_is_due_again(store: Store, settings: Settings, log_training: Do) -> None:
     began = NOW - timedelta(hours=5)
     log_training(began, "stopped")
     assert not due(store, settings, NOW).due  # it had not come far enough to be gone on with
@@ -131,12 +134,10 @@ def test_an_interrupted_retraining_is_due_again(
     assert "was interrupted" in verdict.reason
 
 
+@pytest.mark.usefixtures("nothing_new")
 def test_a_retraining_that_was_killed_is_due_again_and_not_before_it_is_dead(
-    store: Store, settings: Settings, add_seconds: AddSeconds, serve: Do, log_training: Do
+    store: Store, settings: Settings
 ) -> None:
-    serve()
-    add_seconds(300, NOW - timedelta(days=2))
-    log_training(NOW - timedelta(days=1), "kept")
     began = NOW - timedelta(hours=5)
     store.begin_training(Training(f"{began}", began, "command", "running"))
     leave_job(settings, began)
@@ -145,12 +146,10 @@ def test_a_retraining_that_was_killed_is_due_again_and_not_before_it_is_dead(
     assert "was interrupted" in due(store, settings, NOW).reason
 
 
+@pytest.mark.usefixtures("nothing_new")
 def test_the_schedule_does_not_go_on_with_a_retraining_by_steps(
-    store: Store, settings: Settings, add_seconds: AddSeconds, serve: Do, log_training: Do
+    store: Store, settings: Settings, log_training: Do
 ) -> None:
-    serve()
-    add_seconds(300, NOW - timedelta(days=2))
-    log_training(NOW - timedelta(days=1), "kept")
     log_training(NOW - timedelta(hours=5), "stopped")
     leave_job(settings, NOW - timedelta(hours=5), steps=1_000)
     assert not due(store, settings, NOW).due
