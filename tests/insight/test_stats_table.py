@@ -70,6 +70,18 @@ def test_a_failed_run_is_marked_and_its_reason_told(make_run: MakeRun, failed_ru
     assert failed_run.reason in " ".join(text.split()).replace(" – ", " ")
 
 
+def test_failed_runs_alone_are_red(make_run: MakeRun, failed_run: Run) -> None:
+    console = Console(file=StringIO(), width=100, force_terminal=True, color_system="standard")
+    print_stats(console, [make_run("first.wav"), failed_run, make_run("last.wav")])
+    assert isinstance(console.file, StringIO)
+    table = console.file.getvalue().split("Failed")[0]
+    red = [line for line in table.splitlines() if "\x1b[31m" in line]
+    assert len(red) == 1
+    assert "broken.wav" in red[0]
+    assert red[0].startswith("\x1b[31m")
+    assert "\x1b[31mfailed" in red[0]
+
+
 def test_a_figure_just_below_a_thousand_is_written_out(make_run: MakeRun, make_result: MakeResult) -> None:
     run = make_run(results=(make_result("dsp", engine_seconds=5 / 999.7), make_result("tcn")))
     assert line_of(printed([run]), "dsp", "x_realtime") == "dsp x_realtime 1 1,000 – 1,000 –"
