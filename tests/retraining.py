@@ -27,7 +27,7 @@ def assert_tidy(settings: Settings, store: Store) -> None:
     """Every model folder is whole and known, nothing is half done, and the store says the same as the cards."""
     folders = sorted(path.name for path in settings.paths.models.iterdir())
     assert folders == sorted(model.id for model in store.models())
-    for model in store.models():
+    for model in store.each_model():
         card = read_card(settings.paths.models / model.id)
         assert (card.reason, card.record().details) == (model.reason, model.details)
         load_network(settings.paths.models, model.id)

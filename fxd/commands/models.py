@@ -1,6 +1,7 @@
 """`fxd models`: the model history."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
@@ -19,14 +20,13 @@ MOST_SHOWN = 10
 def list_models(settings: Settings, as_json: bool) -> int:
     """Print all models, newest first."""
     with open_store(settings.database_url) as store:
-        models = store.models()
         champion = store.champion()
+        if as_json:
+            print_list(model_facts(model, champion) for model in store.each_model())
+            return 0
+        models = store.models()
         serving = next(iter(store.promotions()), None)
         hints = [hint for hint in (model_hint(settings, champion), review_hint(store, champion)) if hint]
-    if as_json:
-        facts = [model_facts(model, champion) for model in models]
-        print(json.dumps(facts, indent=2, default=str))
-        return 0
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -61,6 +61,15 @@ def list_models(settings: Settings, as_json: bool) -> int:
     for hint in hints:
         console.print(f"Note: {hint}", style="yellow", markup=False)
     return 0
+
+
+def print_list(entries: Iterable[dict[str, Any]]) -> None:
+    """Print a JSON list one entry at a time: all of them need not fit into memory."""
+    before = "["
+    for entry in entries:
+        print(before, json.dumps(entry, indent=2, default=str), sep="\n", end="")
+        before = ","
+    print("\n]" if before == "," else "[]")
 
 
 def show_model(settings: Settings, text: str, as_json: bool) -> int:

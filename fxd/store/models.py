@@ -54,8 +54,9 @@ class Models(Database):
             return [Model(*row) for row in connection.execute(query.order_by(models.c.id))] if text else []
 
     def models(self) -> list[Model]:
-        """All models, newest first."""
-        query = select(*columns_of(models, Model)).order_by(models.c.created_at.desc(), models.c.id)
+        """All models, newest first, without their details: these hold megabytes where a set has grown large."""
+        columns = [column for column in columns_of(models, Model) if column is not models.c.details]
+        query = select(*columns).order_by(models.c.created_at.desc(), models.c.id)
         with self.read() as connection:
             return [Model(*row) for row in connection.execute(query)]
 

@@ -81,7 +81,7 @@ def unserved(settings: Settings, store: Store) -> Iterator[str]:
     there = {path.name for path in settings.paths.models.iterdir()}
     for name in known ^ there:
         yield f"models: {name} is {'known and not there' if name in known else 'there and not known'}"
-    for model in store.models():
+    for model in store.each_model():
         try:
             load_network(settings.paths.models, model.id)
             card = read_card(settings.paths.models / model.id)

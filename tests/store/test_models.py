@@ -26,7 +26,7 @@ def test_a_model_is_added_once(store: Store, make_model: MakeModel) -> None:
 
 def test_a_model_without_validation_has_no_score(store: Store, make_model: MakeModel) -> None:
     store.add_model(make_model(esr_db=math.nan, details={"esr_db": math.nan}))
-    (model,) = store.models()
+    (model,) = store.each_model()
     assert math.isnan(model.esr_db)
     assert math.isnan(model.details["esr_db"])
 

@@ -74,6 +74,21 @@ def test_a_narrow_terminal_shows_the_whole_id_of_a_model(
     assert "".join(words[0] for words in lines).startswith(model_id)
 
 
+@pytest.mark.parametrize("names", [[], ["first"], ["first", "second"]])
+def test_a_list_of_models_as_json_tells_all_about_each(
+    names: list[str],
+    settings: Settings,
+    make_network: Callable[..., TcnModel],
+    keep_model: Callable[..., str],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    ids = [keep_model(make_network(name), trained_on=("0123abcd",)) for name in names]
+    list_models(settings, as_json=True)
+    listed = json.loads(capsys.readouterr().out)
+    assert sorted(model["id"] for model in listed) == ids
+    assert all(model["details"]["trained_on"] == ["0123abcd"] for model in listed)
+
+
 def test_a_retraining_that_never_came_to_its_end_is_not_told_as_running(
     settings: Settings, store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
