@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from typing import Literal
 from uuid import uuid4
 
+import torch
 from loguru import logger
 
 from fxd.config import Settings
@@ -53,9 +54,10 @@ def retrain(
 
     With `steps` it takes as many, whatever time that is. Whatever goes wrong, the champion goes on serving, and
     the reason is recorded, but for bugs, whose traceback is all there is. When `should_stop` says so it ends as
-    `stopped`, and the next retraining goes on with it; so it does where the disk is full or the database away.
-    When `should_end` says so the training ends, and the best weights so far are the challenger. A
-    KeyboardInterrupt is recorded, and raised. Raises AlreadyTraining where another process retrains in this home.
+    `stopped`, and the next retraining goes on with it; so it does where the disk or the GPU's memory is full or
+    the database away. When `should_end` says so the training ends, and the best weights so far are the
+    challenger. A KeyboardInterrupt is recorded, and raised. Raises AlreadyTraining where another process
+    retrains in this home.
     """
     with training_lock(settings.paths.db) as lock:
         tidy_up(settings, store)
@@ -80,6 +82,12 @@ def retrain(
             result = Retrained("stopped", f"{told(error)}; {goes_on(steps)}")
         except StoreUnavailable as error:
             result = Retrained("stopped", f"{error}; {goes_on(steps)}")
+        except (torch.OutOfMemoryError, torch.AcceleratorError) as error:
+            # Another program may have the GPU's memory now, and not the next time.
+            said = str(error).partition("\n")[0].rstrip(".")
+            result = Retrained(
+                "stopped", f'{said}; {goes_on(steps)}; [tcn] device = "cpu" leaves the GPU alone'
+            )
         except (NothingToLearn, TrainingFailed) as error:
             result = Retrained("failed", str(error))
         except KeyboardInterrupt:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from retraining import assert_tidy, changed, run, second_home
 
 from fxd.config import SaturatorSettings, Settings, TcnSettings, TrainingSettings
@@ -23,6 +24,7 @@ from fxd.store.records import Example
 from fxd.store.store import Store
 from fxd.training import challenge
 from fxd.training.contest import score
+from fxd.training.course import Course
 from fxd.training.due import due
 from fxd.training.job import JOB_NAME, job_folder
 from fxd.training.lock import training_lock
@@ -276,6 +278,27 @@ def test_a_model_that_the_disk_does_not_take_is_written_by_the_next_one(
         result = run(settings, store)
     assert (result.state, store.champion()) == ("stopped", None)
     assert result.reason == "No space left on device; the next retraining goes on with it"
+    model_id = json.loads((job_folder(settings.paths.db) / JOB_NAME).read_text())["model_id"]
+    assert run(settings, store).model_id == model_id
+    assert_tidy(settings, store)
+
+
+@pytest.mark.usefixtures("plan", "excerpts")
+@pytest.mark.parametrize("kind", [torch.OutOfMemoryError, torch.AcceleratorError])
+def test_a_training_that_the_gpu_refuses_is_gone_on_with_by_the_next_one(
+    settings: Settings, store: Store, monkeypatch: pytest.MonkeyPatch, kind: type[RuntimeError]
+) -> None:
+    def refused(*_: object) -> None:
+        raise kind("CUDA out of memory.\nCompile with TORCH_USE_CUDA_DSA")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Course, "learn", refused)
+        result = run(settings, store)
+    assert (result.state, store.champion()) == ("stopped", None)
+    wanted = (
+        'CUDA out of memory; the next retraining goes on with it; [tcn] device = "cpu" leaves the GPU alone'
+    )
+    assert result.reason == store.trainings(1)[0].reason == wanted
     model_id = json.loads((job_folder(settings.paths.db) / JOB_NAME).read_text())["model_id"]
     assert run(settings, store).model_id == model_id
     assert_tidy(settings, store)
