@@ -108,6 +108,19 @@ def test_a_promotion_and_a_rollback_are_told_apart(log: Log) -> None:
     assert "fxd returned from model standard-a67e to compact-02bf" in words
 
 
+@pytest.mark.parametrize("turns", ["ba", "bba", "baba"])
+def test_a_promotion_is_named_though_a_file_was_begun_with_the_old_model(log: Log, turns: str) -> None:
+    """Two workers: a long file that the old model was begun with ends after the first of the new one."""
+    rng = np.random.default_rng(0)
+    for model in (COMPACT, STANDARD):
+        log.model(model, [])
+    for number, turn in enumerate("a" * 60 + turns + "b" * 58):
+        error = (-50.0 if turn == "a" else -40.0) + float(rng.normal())
+        log.add(f"c{number}", error, model=COMPACT if turn == "a" else STANDARD)
+    (found,) = [one for one in log.json("--changes")["changes"] if one["measure"] == "esr_db"]
+    assert (found["where"], kinds_of(found)) == ("new sounds", ["model"])
+
+
 def test_a_model_does_not_explain_what_the_dsp_costs(log: Log) -> None:
     steady(log, 40)
     steady(log, 30, 5, model=STANDARD, settings="6b88", dsp_x=300.0)
