@@ -1,5 +1,6 @@
 """Times as people read them: on the local clock, whatever year a machine's clock was in."""
 
+import time
 from datetime import UTC, date, datetime
 
 FIRST, LAST = -62_135_596_800.0, 253_402_300_799.0
@@ -23,6 +24,11 @@ def local(moment: datetime) -> datetime:
         return moment.astimezone()
     except (OverflowError, ValueError):
         return moment.astimezone(UTC)
+
+
+def zone_names() -> str:
+    """What the local clock is called, in winter and in summer where these differ: `CET and CEST`."""
+    return " and ".join(time.tzname if time.daylight else time.tzname[:1])
 
 
 def minute(moment: datetime) -> str:

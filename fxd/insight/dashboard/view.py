@@ -19,7 +19,7 @@ from fxd.insight.sentences import sentence
 from fxd.insight.stats import result_json
 from fxd.insight.stats_table import NOTHING, figure, length
 from fxd.instance import done_line
-from fxd.local_time import local, minute
+from fxd.local_time import local, minute, zone_names
 from fxd.pipeline.files import display
 from fxd.store.records import Run
 from fxd.training.progress import ending, told
@@ -48,7 +48,7 @@ class View:
             stale_seconds=STALE_SECONDS,
             version=__version__,
             host=socket.gethostname(),
-            zone=datetime.now().astimezone().tzname(),
+            zone=zone_names(),
         )
 
     def now(self, now: Now) -> str:

@@ -26,9 +26,10 @@ def few_ticks(axis: Any, low: float, high: float) -> None:
 
 
 def time_axis(axes: Any) -> None:
+    from dateutil.tz import tzlocal
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
 
-    here: tzinfo | None = datetime.now().astimezone().tzinfo
+    here: tzinfo = tzlocal()  # summer time where a run was in summer
     # A wrong clock can have stamped a run with the year 1 or 9999: ticks and margins beside it have no date.
     low, high = axes.get_xlim()
     first, last = date2num(FIRST_DAY), date2num(LAST_DAY)

@@ -13,17 +13,16 @@ from fxd import __version__
 from fxd.config import Settings
 from fxd.insight.aside import look_aside
 from fxd.insight.hints import model_hint, review_hint
-from fxd.insight.plain import short_id
 from fxd.insight.report.lineage import CostPoint, ModelRow, cost_points, in_window, median, model_row
 from fxd.insight.report.logbook import Logbook, Machine, read_logbook
+from fxd.insight.report.marks import marks_of
 from fxd.insight.report.material import Distribution, FileRow, distribution_of, material_of, worst_of
 from fxd.insight.report.sounds import Sound, sounds_of
 from fxd.insight.report.traits import hardest, profiles_of, traits_of, words
-from fxd.insight.report.trend import MOST_MARKS, MOST_POINTS, Mark, Trend, trend_of
+from fxd.insight.report.trend import MOST_POINTS, Mark, Trend, trend_of
 from fxd.insight.report.verdict import Sentence, verdict
-from fxd.insight.sentences import sentence
 from fxd.store.overview import Failure
-from fxd.store.records import Change, Environment, LiveSession, Promotion
+from fxd.store.records import Change, Environment, LiveSession
 from fxd.store.store import Store
 
 Audio = Literal["flac", "opus", "none"]
@@ -199,53 +198,6 @@ def changes_of(settings: Settings, store: Store) -> list[Change]:
     here = store.with_ids(found)
     told = {one.id for one in here}
     return [*here, *(one for one in store.changes() if one.at < since and one.id not in told)]
-
-
-def mark_of(change: Change) -> Mark:
-    expected = f"; expected: {change.note}" if change.accepted_at else ""
-    is_speed = any(measure in change.series for measure in ("x_realtime", "cpu_per_second"))
-    return Mark(change.at, "change", sentence(change) + expected, "speed" if is_speed else "error")
-
-
-def marks_of(log: Logbook, promotions: Sequence[Promotion], changes: Sequence[Change]) -> tuple[Mark, ...]:
-    """What happened while the runs went on, oldest first; of very many the newest."""
-    if not len(log):
-        return ()
-    found = [
-        Mark(one.at, "promotion", f"model {short_id(one.model_id)} serves: {one.reason}")
-        for one in promotions
-        if log.at[0] <= one.at.timestamp() <= log.at[-1]
-    ]
-    found += [mark_of(change) for change in changes if log.at[0] <= change.at.timestamp() <= log.at[-1]]
-    for row in first_rows(log.settings)[1:]:
-        found.append(Mark(log.time(row), "settings", "other [saturator] settings"))
-    seen: list[Environment] = []
-    for row in first_rows(log.environment):
-        environment = log.environments[int(log.environment[row])]
-        if seen:
-            found.append(Mark(log.time(row), "environment", difference(seen[-1], environment)))
-        seen.append(environment)
-    return tuple(sorted(found, key=lambda mark: (mark.at, mark.kind == "change"))[-MOST_MARKS:])
-
-
-def first_rows(codes: np.ndarray[tuple[int], np.dtype[np.int32]]) -> list[int]:
-    """Where each code is for the first time, in this order."""
-    known, first = np.unique(codes, return_index=True)
-    return sorted(int(row) for code, row in zip(known, first, strict=True) if code >= 0)
-
-
-def difference(old: Environment, new: Environment) -> str:
-    """In what one environment differs from another, in words."""
-    said = [
-        f"{name} {getattr(old, name)} → {getattr(new, name)}"
-        for name in ("host", "cpu", "cores", "threads", "python", "fxd")
-        if getattr(old, name) != getattr(new, name)
-    ]
-    for name in sorted(old.libraries.keys() | new.libraries.keys()):
-        before, after = old.libraries.get(name, "none"), new.libraries.get(name, "none")
-        if before != after:
-            said.append(f"{name} {before} → {after}")
-    return ", ".join(said) or "another environment"
 
 
 def environment_rows(log: Logbook) -> list[EnvironmentRow]:

@@ -86,6 +86,15 @@ class Logbook:
         """The rows of sounds of which it is known that their model never heard them."""
         return np.asarray(self.heard == Heard.NO)
 
+    @cached_property
+    def as_now(self) -> Mask:
+        """The rows of the model and the saturator settings of the newest run that had a model."""
+        with_model = np.flatnonzero(self.model >= 0)
+        if not len(with_model):
+            return np.ones(len(self), np.bool_)
+        newest = with_model[-1]
+        return np.asarray((self.model == self.model[newest]) & (self.settings == self.settings[newest]))
+
     @property
     def machine(self) -> Machine | None:
         """The machine of the newest run."""

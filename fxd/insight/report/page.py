@@ -21,7 +21,7 @@ from fxd.insight.report import plots
 from fxd.insight.report.content import Report
 from fxd.insight.report.verdict import GOOD_DB
 from fxd.insight.stats_table import NOTHING, figure, length
-from fxd.local_time import day, day_in_words, minute
+from fxd.local_time import day, day_in_words, minute, zone_names
 
 PACKAGE = "fxd.insight.report"
 SCRIPTS = ("player.js", "abx.js")
@@ -43,6 +43,7 @@ def render(report: Report) -> str:
             scripts=[Markup(script) for script in scripts],
             policy=policy(scripts),
             generator=GENERATOR,
+            zone=zone_names(),
         )
     )
 

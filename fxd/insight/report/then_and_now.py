@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import pairwise
 
 import numpy as np
@@ -47,17 +48,21 @@ def turns(log: Logbook, marks: Sequence[Mark]) -> list[Turn]:
         at.setdefault(int(np.searchsorted(log.at, mark.at.timestamp())), []).append(mark)
     edges = list(pairwise([0, *at, len(log)]))
     found = [
-        Turn(begin, row, end, since(there))
+        Turn(begin, row, end, since(there, log.time(end) if end < len(log) else None))
         for (row, there), (begin, _), (_, end) in zip(at.items(), edges[:-1], edges[1:], strict=True)
         if row - begin >= FEW and end - row >= FEW
     ]
     return found[::-1]
 
 
-def since(marks: Sequence[Mark]) -> str:
-    """What happened between two runs, in the order of time: of each kind the last, as it is what holds."""
+def since(marks: Sequence[Mark], until: datetime | None = None) -> str:
+    """What happened between two runs, in the order of time: of each kind the last, as it is what holds.
+
+    `until` something else did.
+    """
     lasting = {mark.kind: mark.text.partition(": ")[0] for mark in marks}
-    return f"since {' and '.join(lasting.values())} ({day_in_words(marks[-1].at)})"
+    ended = f" until {day_in_words(until)}" if until else ""
+    return f"since {' and '.join(lasting.values())} ({day_in_words(marks[-1].at)}{ended})"
 
 
 def middle(log: Logbook) -> Turn | None:

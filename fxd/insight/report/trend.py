@@ -16,6 +16,7 @@ MOST_BINS = 120
 MOST_MARKS = 24
 
 MarkKind = Literal["change", "promotion", "settings", "environment"]
+MarkOf = Literal["", "error", "speed", "elsewhere"]
 
 
 @dataclass(frozen=True)
@@ -26,8 +27,8 @@ class Mark:
     kind: MarkKind
     text: str
     """One plain sentence without its full stop."""
-    of: Literal["", "error", "speed"] = ""
-    """In which of the two pictures it belongs; in both if empty."""
+    of: MarkOf = ""
+    """In which of the two pictures it belongs; in both if empty, in none if it is of another machine's speed."""
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+
 from fxd.bootstrap import FEWEST
 from fxd.insight.comparing import LEVEL, chance
 from fxd.insight.hints import counted
-from fxd.insight.report.logbook import Floats, Logbook
+from fxd.insight.plain import short_id
+from fxd.insight.report.logbook import Floats, Logbook, Rows
 from fxd.insight.report.material import FileRow, Material
 from fxd.insight.report.shift import Shift
 from fxd.insight.report.then_and_now import (
@@ -65,12 +68,15 @@ def verdict(
 
 def good_enough(log: Logbook, material: Material) -> Sentence:
     question = "Is it good enough?"
-    new = log.new[material.rows]
-    values = log.esr_db[material.rows]
     if not len(material):
         return Sentence(question, "No run compares the two engines yet, so nobody can tell.", "unknown")
-    known_only = not new.any()
-    values = values if known_only else values[new]
+    rows = material.rows
+    now = rows[log.as_now[rows]]
+    judges = int(log.new[now].sum())
+    if len(now) < len(rows) and judges < FEWEST:
+        return Sentence(question, too_early(log, rows, judges), "unknown")
+    known_only = not judges
+    values = log.esr_db[now if known_only else now[log.new[now]]]
     summary = summarise(values.tolist())
     tone, doubt = tone_of(summary), doubt_of(summary, values - GOOD_DB)
     answer = {"good": "Probably" if doubt else "Yes", "fair": "Nearly", "poor": "No"}.get(
@@ -86,6 +92,20 @@ def good_enough(log: Logbook, material: Material) -> Sentence:
         f"{interval(summary)}; below {GOOD_DB:.0f} dB, a ten-thousandth of the energy, counts as good{doubt}."
     )
     return Sentence(question, text, "fair" if tone == "good" and (known_only or doubt) else tone)
+
+
+def too_early(log: Logbook, rows: Rows, judges: int) -> str:
+    """What can be said of `rows` where other models or settings made most of them; `judges` are the new ones."""
+    name = short_id(log.models[log.model[np.flatnonzero(log.as_now)[-1]]])
+    before = rows[~log.as_now[rows]]
+    new = before[log.new[before]]
+    summary = summarise(log.esr_db[new if len(new) else before].tolist())
+    which = counted(summary.n, "file") + " that their models never heard" * bool(len(new))
+    return (
+        f"Too early to tell: by model {name}, as it serves now, {counted(judges, 'file')} that it never heard "
+        f"came out, and it takes {FEWEST}; before, the error of the imitation was {db(summary.median)} "
+        f"in the median of {which}{interval(summary)}."
+    )
 
 
 def tone_of(summary: Summary) -> Tone:
@@ -143,7 +163,12 @@ def better_or_slower(log: Logbook, marks: Sequence[Mark]) -> Sentence:
     at, pace = changed or (turn, speed_shift(log, turn))
     text = f"{turn.said}, {told_error(error)}"
     text += f", and {told_speed(pace)}" if at == turn else f"; {at.said}, {told_speed(pace)}"
-    return Sentence(question, f"{text[0].upper()}{text[1:]}.", tone_of_shifts(error, pace))
+    tone = tone_of_shifts(error, pace)
+    if turn.end < len(log):
+        left = counted(len(log) - turn.end, "run")
+        text += f"; what came after that has {left}, too few to tell"
+        tone = "fair" if tone == "good" else tone
+    return Sentence(question, f"{text[0].upper()}{text[1:]}.", tone)
 
 
 def tone_of_shifts(error: Shift | None, pace: Shift | None) -> Tone:

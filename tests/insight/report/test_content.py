@@ -284,6 +284,65 @@ def test_a_change_at_the_edge_of_the_newest_runs_is_told_once(
     assert [one.at for one in content.changes_of(place.settings, place.store)] == [moments[2], moments[0]]
 
 
+def test_the_model_that_serves_now_is_judged_alone(place: Any, make: MakeRun) -> None:
+    newest = "20260315-000000-compact-ef56"
+    for name, hour in ((MODEL, -1.0), (LATER, 19.5), (newest, 39.5)):
+        place.store.add_model(model(name))
+        place.store.promote(name, "it was better", NOON + timedelta(hours=hour))
+    first, _, third = told(
+        place,
+        *(make(n, -50.0) for n in range(20)),
+        *(make(20 + n, -52.0, model=LATER) for n in range(20)),
+        *(make(40 + n, -20.0, model=newest) for n in range(4)),
+    ).verdict
+    assert first.tone == "unknown"
+    assert "Too early to tell: by model compact-ef56, as it serves now, 4 files" in first.text
+    assert (
+        "before, the error of the imitation was -51.0 dB in the median of 40 files that their models"
+        in first.text
+    )
+    assert third.text.startswith("Since model compact-cd34 serves (2 March 2026 until 3 March 2026), ")
+    assert third.text.endswith("; what came after that has 4 runs, too few to tell.")
+    assert third.tone == "fair"
+    first, _, third = told(place, *(make(44 + n, -20.0, model=newest) for n in range(8))).verdict
+    assert first.text.startswith("No: the error of the imitation is -20.0 dB in the median of 12 files")
+    assert third.text.startswith("Since model compact-ef56 serves (3 March 2026), the error is ")
+    assert third.tone == "poor"
+
+
+def test_a_return_to_earlier_settings_and_versions_is_marked(place: Any, make: MakeRun) -> None:
+    newer = replace(make(0, -50.0).environment, fxd="0.2.0")
+    there = (10, 11, 12, 13, 15, 16, 17, 18)  # 14 was begun before
+    runs = [make(n, -50.0, **({"environment": newer} if n in there else {})) for n in range(40)]
+    other = [replace(runs[n].results[0], version="6b88") for n in range(40)]
+    for n in there:
+        runs[n] = replace(runs[n], results=(other[n], runs[n].results[1]))
+    marks = told(place, *runs).marks
+    assert [(mark.kind, mark.at, mark.text) for mark in marks if mark.kind != "change"] == [
+        ("settings", runs[10].finished_at, "other [saturator] settings"),
+        ("environment", runs[10].finished_at, "fxd 0.1.0 → 0.2.0"),
+        ("settings", runs[19].finished_at, "other [saturator] settings"),
+        ("environment", runs[19].finished_at, "fxd 0.2.0 → 0.1.0"),
+    ]
+
+
+def test_turns_of_two_machines_are_marked_once_and_changes_of_one_only_on_its_own_speed(
+    place: Any, make: MakeRun
+) -> None:
+    laptop = Environment("laptop", "M4", 8, 1, "3.12.1", "0.1.0", {"numpy": "2.4.6"})
+    report = told(
+        place,
+        *(make(2 * n, -50.0) for n in range(60)),
+        *(make(2 * n + 1, -50.0, speed=40 if n < 30 else 20, environment=laptop) for n in range(59)),
+    )
+    kinds = [(mark.kind, mark.of) for mark in report.marks]
+    assert kinds == [("environment", ""), ("change", "elsewhere")]
+    assert report.machine is not None
+    assert report.machine.host == "studio"
+    assert "laptop" in report.marks[1].text
+    assert "<title>2: tcn" not in render(report)
+
+
 def test_worse_and_slower_are_told_as_such(place: Any, make: MakeRun) -> None:
     rng = np.random.default_rng(4)
     runs = [

@@ -6,12 +6,14 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
+from matplotlib.dates import date2num
 from matplotlib.figure import Figure
 
 from fxd.insight.heard import Heard
 from fxd.insight.report.axes import time_axis
 from fxd.insight.report.plots import error_plot, speed_plot
 from fxd.insight.report.trend import Mark, Point, Trend
+from fxd.local_time import zone_names
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -32,6 +34,19 @@ def test_a_log_of_any_length_has_a_readable_axis() -> None:
         low, high = axes.get_xlim()
         ticks = [tick for tick in axes.xaxis.get_majorticklocs() if low <= tick <= high]
         assert 2 <= len(ticks) <= 8, span
+
+
+def test_a_time_in_summer_is_told_in_summer_time(local_clock: Callable[[str], None]) -> None:
+    """Whatever the season in which the page is made."""
+    local_clock("Europe/Berlin")
+    for month, hour in ((1, "13:00"), (7, "14:00")):
+        noon = datetime(2026, month, 5, 12, tzinfo=UTC)
+        axes = Figure(figsize=(4.4, 2.7)).add_subplot()
+        axes.plot([noon - timedelta(hours=3), noon + timedelta(hours=3)], [0, 1])
+        time_axis(axes)
+        labels = axes.xaxis.get_major_formatter().format_ticks(axes.xaxis.get_majorticklocs())
+        assert dict(zip(axes.xaxis.get_majorticklocs(), labels, strict=True))[date2num(noon)] == hour
+    assert zone_names() == "CET and CEST"
 
 
 def test_pictures_share_no_ids_and_refer_to_their_own_only() -> None:
