@@ -131,12 +131,14 @@ def promote_model(settings: Settings, text: str) -> int:
 
 def roll_back(settings: Settings) -> int:
     """Return to the model that served before the current one."""
+    from fxd.training.models import load_network
     from fxd.training.succession import ROLLED_BACK, line_of_succession
 
     with open_store(settings.database_url) as store:
         served = line_of_succession(store.promotions())
         if len(served) < 2:
             raise StoreError("there is no model to return to: none served before this one")
+        load_network(settings.paths.models, served[-2])
         store.promote(served[-2], f"{ROLLED_BACK} by hand from {served[-1]}", datetime.now(UTC))
     print(f"{served[-2]} serves again instead of {served[-1]}")
     return 0

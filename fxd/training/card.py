@@ -39,7 +39,8 @@ def card_of(
         saturator=settings.saturator,
         settings_hash=network.settings_hash,
         parent=job.parent,
-        recipe=no_nan(asdict(trained.plan))
+        recipe={"version": job.recipe}
+        | no_nan(asdict(trained.plan))
         | {"max_minutes": job.max_minutes, "device": trained.device, "compiled": trained.compiled}
         | {"best_step": trained.best_step}
         | {"cut_by_clock": trained.cut_by_clock, "cut_short": trained.cut_short},

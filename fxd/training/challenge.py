@@ -12,7 +12,7 @@ from loguru import logger
 
 from fxd.config import Settings
 from fxd.engines.settings_hash import settings_hash
-from fxd.engines.tcn import PRESETS
+from fxd.engines.tcn import PRESETS, Architecture
 from fxd.store.errors import StoreUnavailable
 from fxd.store.records import CurvePoint, TrainingState
 from fxd.store.store import Store
@@ -20,12 +20,12 @@ from fxd.training.card import card_of
 from fxd.training.champion import Champion, NoChampion, load_champion
 from fxd.training.contest import Material, Player, contest, judged
 from fxd.training.dataset import trim_dataset
-from fxd.training.job import CHECKPOINT_NAME, Job, job_folder, take_up
+from fxd.training.job import CHECKPOINT_NAME, Job, job_folder, night_of, take_up
 from fxd.training.measuring import plan_for
 from fxd.training.mixture import Mixture
 from fxd.training.models import model_folder, new_model_id, write_model
 from fxd.training.pairs import PairSource
-from fxd.training.plan import Plan, plan_of
+from fxd.training.plan import RECIPE, Plan, plan_of
 from fxd.training.pool import TrainingSet
 from fxd.training.preparation import judging_seconds
 from fxd.training.progress import Progress
@@ -69,6 +69,8 @@ class Challenge:
     steps: int | None
     unrecorded: list[CurvePoint] = field(default_factory=list, init=False)
     """Points of the learning curve that the store could not take yet."""
+    serving: Architecture | None = field(default=None, init=False)
+    """Of the champion; its preset may be another than that of the settings."""
     deadline: float = field(init=False)
 
     def __post_init__(self) -> None:
@@ -88,9 +90,9 @@ class Challenge:
         examples = self.store.contents()
         start = self.start()
         heard = frozenset(start.card.trained_on if start else ())
-        night = tonight(settings, self.store).number if self.steps is None else 1
-        seed = seed_of(settings.training.seed, start, night)
-        mixture = Mixture(examples, source, seed, heard)
+        wanted = self.wanted(start)
+        wanted = replace(wanted, night=night_of(self.folder, wanted))
+        mixture = Mixture(examples, source, wanted.drawn_seed, heard)
         self.check("asked to stop while it loaded")
         pairs = validation_pairs(examples, source)
         self.check("asked to stop while it loaded")
@@ -100,7 +102,7 @@ class Challenge:
                 "there is no validation sound to judge a new model by; about one "
                 "processed file in five is for that, so more files are needed" + without(source.skipped),
             )
-        job = self.take_up(mixture.recordings, start, seed)
+        job = self.take_up(wanted, mixture.recordings)
         trained = self.train(job, mixture, pairs, start)
         sample_rates = {example.content_sha256: example.sample_rate for example in examples}
         material = Material(pairs, sample_rates, partial(factory_pairs, source))
@@ -115,6 +117,7 @@ class Challenge:
     def start(self) -> Champion | None:
         """The champion, where the new model can begin with its weights."""
         champion = load_champion(self.settings, self.store)
+        self.serving = champion.network.architecture if isinstance(champion, Champion) else None
         wanted = (PRESETS[self.settings.tcn.preset], settings_hash(self.settings.saturator))
         if isinstance(champion, Champion) and wanted == (
             champion.network.architecture,
@@ -123,21 +126,26 @@ class Challenge:
             return champion
         return None
 
-    def take_up(self, recordings: TrainingSet, start: Champion | None, seed: int) -> Job:
+    def wanted(self, start: Champion | None) -> Job:
+        """What this retraining would do if nothing was begun before; it does not know the sounds yet."""
         settings = self.settings
-        wanted = Job(
+        return Job(
             training_id=self.training_id,
             model_id=new_model_id(settings.paths.models, settings.tcn.preset, datetime.now(UTC)),
             preset=settings.tcn.preset,
             settings_hash=settings_hash(settings.saturator),
-            seed=seed,
+            seed=seed_of(settings.training.seed, start),
             max_minutes=settings.training.max_minutes,
             parent=start.card.id if start else None,
-            contents=tuple(recordings.contents),
+            contents=(),
             steps=self.steps,
+            night=tonight(settings, self.store).number if self.steps is None else 1,
+            recipe=RECIPE,
         )
+
+    def take_up(self, wanted: Job, recordings: TrainingSet) -> Job:
         seconds = {e.content_sha256: e.frames / e.sample_rate for e in recordings.examples}
-        return take_up(self.folder, wanted, seconds)
+        return take_up(self.folder, replace(wanted, contents=tuple(recordings.contents)), seconds)
 
     def train(
         self, job: Job, mixture: Mixture, pairs: Sequence[ValidationPair], start: Champion | None
@@ -145,20 +153,23 @@ class Challenge:
         architecture, device = PRESETS[job.preset], self.settings.tcn.device
         checkpoint = self.folder / CHECKPOINT_NAME
         # Both contenders are judged at the end.
-        reserve = 2 * judging_seconds(architecture, pairs, tonight(self.settings, self.store))
-        reserve += FINISH_SECONDS
+        night = tonight(self.settings, self.store)
+        shapes = {
+            one: judging_seconds(one, pairs, night) for one in {architecture, self.serving or architecture}
+        }
+        reserve = FINISH_SECONDS + shapes[architecture] + shapes[self.serving or architecture]
         known_steps = start.steps if start else 0
 
         def plan() -> Plan:
             if job.steps is not None:
-                return plan_of(job.steps, job.seed, known_steps)
+                return plan_of(job.steps, job.drawn_seed, known_steps)
             seconds = self.deadline - reserve - time.monotonic()
             return plan_for(
                 architecture,
                 mixture,
                 pairs,
                 seconds,
-                job.seed,
+                job.drawn_seed,
                 device,
                 known_steps=known_steps,
                 threads=self.threads,
@@ -240,16 +251,13 @@ class Challenge:
             raise Stopped("asked to stop while it was judged")
 
 
-def seed_of(setting: int, start: Champion | None, night: int) -> int:
-    """Of all that is drawn, from the model to start from and the night: or each would hear the same probes.
+def seed_of(setting: int, start: Champion | None) -> int:
+    """Of the model to start from too, or each would hear the probes of the one before.
 
-    A training that was interrupted is gone on with in the same night, and one of a given number of steps is to
-    give the same weights on any.
-
-    >>> seed_of(7, None, night=1)
+    >>> seed_of(7, None)
     7
     """
-    return setting + (crc32(start.card.id.encode()) if start else 0) + night - 1
+    return setting + (crc32(start.card.id.encode()) if start else 0)
 
 
 def without(skipped: Mapping[str, str]) -> str:

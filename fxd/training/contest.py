@@ -10,7 +10,6 @@ from fxd.engines.engine import render
 from fxd.engines.tcn import Tcn, TcnModel
 from fxd.metrics import ErrorSums
 from fxd.spectral import MrStft
-from fxd.training.evidence import fewest_files
 from fxd.training.promotion import Contender, Decision, FileScore, Night, decide
 from fxd.training.trainer import ValidationPair
 
@@ -46,7 +45,7 @@ def contest(
     heard = challenger.trained_on | champion.trained_on
     pairs = list(material.pairs)
     factory: frozenset[str] = frozenset()
-    if sum(pair.content_sha256 not in heard for pair in pairs) < fewest_files(night.number):
+    if sum(pair.content_sha256 not in heard for pair in pairs) < night.fewest_files:
         own = {pair.content_sha256 for pair in pairs}
         extra = material.more(heard | own)
         factory = frozenset(pair.content_sha256 for pair in extra)

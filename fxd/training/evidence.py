@@ -26,8 +26,9 @@ since the last promotion is tested at the level
 
 The first part sums up to 1.25 % over all nights for ever, and is spent at once, when a new lineage is still
 getting better fast and has few files to show it; the second is the same every night, 3.75 % a year, so that late
-nights are not blind. Together they stay below 5 % a year (union bound), in whatever way the nights depend on one
-another, and they do: mostly the same files judge again and again, and the champion's luck on them stays.
+nights are not blind. Of further looks on the same day each has the first part alone: four a day with both would
+spend 16 % in a year. Together they stay below 5 % a year (union bound), in whatever way the nights depend on
+one another, and they do: mostly the same files judge again and again, and the champion's luck on them stays.
 
 No test can be passed with fewer than log2(1 / a(k)) files, even if all of them become better: 8 in the first
 night, 11 in the third, 14 after months.
@@ -48,22 +49,27 @@ AT_ONCE = 0.25
 RESAMPLES = 10_000
 
 
-def level(night: int) -> float:
-    """The level of the test in a night, counted from 1 after the last promotion.
+def level(night: int, again: bool = False) -> float:
+    """The level of the test in a night, counted from 1 after the last promotion; `again` on the same day.
 
     >>> [round(level(night), 5) for night in (1, 2, 3, 30, 365)]
     [0.0077, 0.002, 0.00095, 0.00011, 0.0001]
+    >>> [f"{level(night, again=True):.1e}" for night in (2, 30, 365)]
+    ['1.9e-03', '8.4e-06', '5.7e-08']
     """
-    return YEARLY_LEVEL * (AT_ONCE * 6 / (math.pi * night) ** 2 + (1 - AT_ONCE) / NIGHTS)
+    daily = 0.0 if again else (1 - AT_ONCE) / NIGHTS
+    return YEARLY_LEVEL * (AT_ONCE * 6 / (math.pi * night) ** 2 + daily)
 
 
-def fewest_files(night: int) -> int:
+def fewest_files(night: int, again: bool = False) -> int:
     """With how many files a test can be passed at all.
 
     >>> [fewest_files(night) for night in (1, 2, 3, 30, 365)]
     [8, 9, 11, 14, 14]
+    >>> [fewest_files(night, again=True) for night in (2, 30, 365)]
+    [10, 17, 25]
     """
-    return math.ceil(-math.log2(level(night)))
+    return math.ceil(-math.log2(level(night, again)))
 
 
 def chance(gains: Gains) -> float:

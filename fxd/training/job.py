@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from fxd.pipeline.files import write_text
 
@@ -31,6 +32,7 @@ class Job:
     preset: str
     settings_hash: str
     seed: int
+    """Of the settings and the parent; what is drawn depends on the night too."""
     max_minutes: float
     parent: str | None
     """The model whose weights it began with."""
@@ -38,6 +40,29 @@ class Job:
     """Content hashes of all that it can have heard."""
     steps: int | None = None
     """Where somebody asked for so many, whatever time they take."""
+    night: int = 1
+    """In which it began: it is gone on with in any, and hears what it would have heard."""
+    recipe: int = 0
+    """`fxd.training.plan.RECIPE` when it began."""
+
+    @property
+    def drawn_seed(self) -> int:
+        """Of all that is drawn: in each night other probes and other stretches are heard."""
+        return self.seed + self.night - 1
+
+
+def night_of(folder: Path, wanted: Job) -> int:
+    """The night of the job in `folder`, where it may be the one to go on with; else that of `wanted`."""
+    earlier = read_job(folder)
+    if earlier is None:
+        return wanted.night
+    same = replace(wanted, night=earlier.night, **kept_of(earlier))
+    return earlier.night if earlier == same else wanted.night
+
+
+def kept_of(job: Job) -> dict[str, Any]:
+    """What a job keeps when it is gone on with, whatever the new one says."""
+    return {name: getattr(job, name) for name in ("training_id", "model_id", "contents")}
 
 
 def job_folder(db: Path, by_steps: bool = False) -> Path:
@@ -62,9 +87,8 @@ def take_up(folder: Path, wanted: Job, seconds: Mapping[str, float]) -> Job:
 
 def is_continued(earlier: Job, wanted: Job, seconds: Mapping[str, float]) -> bool:
     """Whether all that decides over a training is the same, and most of the sound."""
-    own = {name: getattr(earlier, name) for name in ("training_id", "model_id", "contents")}
     new = sum(seconds[content] for content in set(wanted.contents) - set(earlier.contents))
-    return earlier == replace(wanted, **own) and new <= MOST_NEW * sum(
+    return earlier == replace(wanted, **kept_of(earlier)) and new <= MOST_NEW * sum(
         map(seconds.__getitem__, wanted.contents)
     )
 

@@ -153,9 +153,9 @@ def whole_folder(final: Path) -> Iterator[Path]:
 
 def remove_leftovers(models: Path) -> None:
     """Remove what processes that were killed were putting together."""
-    for staging in models.glob(".*.tmp"):
-        pid = staging.suffixes[-2].removeprefix(".")
-        if not (pid.isdecimal() and psutil.pid_exists(int(pid))):
+    for staging in models.glob(".*.*.tmp"):
+        pid = staging.name.split(".")[-2]
+        if pid.isdecimal() and not psutil.pid_exists(int(pid)):
             shutil.rmtree(staging, ignore_errors=True)
 
 

@@ -12,6 +12,9 @@ decay, and a decay that is cut off has none of it:
 from dataclasses import dataclass
 from math import ceil, cos, inf, pi
 
+RECIPE = 1
+"""Raised by whatever lets the same sounds and steps come to another network: parts of a batch, probes, loss,
+optimiser. Models made before there was a number have none in their cards."""
 BATCH = 4
 FRAMES = 1024
 LEARNING_RATE = 1e-2

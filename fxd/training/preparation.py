@@ -11,7 +11,6 @@ from fxd.engines.saturator import Saturator
 from fxd.engines.tcn import MODEL_SAMPLE_RATE, PRESETS, Architecture, Tcn, TcnModel
 from fxd.training.contest import score
 from fxd.training.course import ValidationPair
-from fxd.training.evidence import fewest_files
 from fxd.training.learner import Learner, TrainingFailed, choose_device, one_thread
 from fxd.training.measuring import seconds_of
 from fxd.training.pairs import resampled
@@ -30,17 +29,20 @@ def silent_network(architecture: Architecture) -> TcnModel:
     return TcnModel("silent", architecture, "", weights)
 
 
-def warm_up(settings: Settings) -> None:
+def warm_up(settings: Settings, serving: Architecture | None = None) -> None:
     """Have the machine compile what it compiles on first use: half a minute that is not the training's.
 
-    Raises TrainingFailed where the saturator cannot work at the model's sample rate.
+    The challenger is judged, and so is the model that serves, whose shape may be another. Raises TrainingFailed
+    where the saturator cannot work at the model's sample rate.
     """
     moment = resampled([np.zeros((1, 441), np.float32)], 44_100, 1)
     try:
         render(Saturator(settings.saturator), moment, MODEL_SAMPLE_RATE)
     except ValueError as error:
         raise TrainingFailed(f"at {MODEL_SAMPLE_RATE} Hz, the network's sample rate, {error}") from error
-    render(Tcn(silent_network(PRESETS[settings.tcn.preset])), moment, MODEL_SAMPLE_RATE)
+    preset = PRESETS[settings.tcn.preset]
+    for architecture in {preset, serving or preset}:
+        render(Tcn(silent_network(architecture)), moment, MODEL_SAMPLE_RATE)
     prepare(PRESETS[settings.tcn.preset], settings.tcn.device)
 
 
@@ -58,7 +60,7 @@ def prepare(architecture: Architecture, device: str = "auto") -> None:
 def judging_seconds(architecture: Architecture, pairs: Sequence[ValidationPair], night: Night) -> float:
     """How long a network of this shape will take to be judged, measured with one that is silent."""
     frames = sum(len(pair.dry) for pair in pairs) + SINES_SECONDS * MODEL_SAMPLE_RATE
-    if len(pairs) < fewest_files(night.number):
+    if len(pairs) < night.fewest_files:
         frames += CLIPS_SECONDS * MODEL_SAMPLE_RATE
     noise = np.random.default_rng(0).normal(0, 0.1, min(frames, 2 * MODEL_SAMPLE_RATE)).astype(np.float32)
     trial = ValidationPair("noise", noise, noise)

@@ -63,10 +63,17 @@ class Night:
 
     number: int = 1
     """Of decisions since the last promotion, this one included."""
+    again: bool = False
+    """Whether there was one on the same day."""
     asked_for: int = 0
     """Multiply-adds of the preset in the settings."""
     factory: frozenset[str] = frozenset()
     """Content hashes of the clips of fxd's own among the files."""
+
+    @property
+    def fewest_files(self) -> int:
+        """With how many its test can be passed at all."""
+        return fewest_files(self.number, self.again)
 
 
 @dataclass(frozen=True)
@@ -111,11 +118,15 @@ class Decision:
 
 
 def esr_db(scores: Sequence[FileScore]) -> float:
-    """Error-to-signal ratio over all files: total error energy over total target energy, in dB; nan for none."""
+    """Error-to-signal ratio over all files: total error energy over total target energy, in dB.
+
+    nan for none, and where a network gave nan; inf where it gave inf.
+    """
     target = sum(one.target_energy for one in scores)
     if not target:
         return float("nan")
-    return max(PERFECT_DB, decibels(sum(one.error_energy for one in scores) / target))
+    error_db = decibels(sum(one.error_energy for one in scores) / target)
+    return error_db if np.isnan(error_db) else max(PERFECT_DB, error_db)
 
 
 def decide(
@@ -133,7 +144,7 @@ def decide(
     if champion is None:
         return decide_alone(challenger, absence)
     files = compare(challenger, champion)
-    fewest = fewest_files(night.number)
+    fewest = night.fewest_files
     if not files:
         reason = "there is no validation file that neither model trained on, so nothing can be compared"
         return Decision(False, reason, champion.id, night=night.number, fewest_files=fewest)
@@ -148,7 +159,7 @@ def decide(
         champion.id,
         files,
         night=night.number,
-        level=level(night.number),
+        level=level(night.number, night.again),
         fewest_files=fewest,
         factory_files=sum(file.content_sha256 in night.factory for file in files),
         guards=tuple(guards),

@@ -26,6 +26,7 @@ from fxd.store.errors import StoreUnavailable
 from fxd.store.records import Training
 from fxd.store.store import Store
 from fxd.training.challenge import Challenge, Retrained, Stopped
+from fxd.training.champion import Champion, load_champion
 from fxd.training.job import drop_job, job_folder, read_job
 from fxd.training.lock import AlreadyTraining, training_lock
 from fxd.training.models import model_folder, remove_leftovers
@@ -70,28 +71,33 @@ def retrain(
             lock.tell(progress)
             on_progress(progress)
 
+        def then() -> str:
+            """What becomes of the work of one that ends as `stopped`."""
+            folder = job_folder(settings.paths.db, by_steps=steps is not None)
+            return goes_on(steps) if read_job(folder) else "nothing was learned yet"
+
         try:
-            warm_up(settings)  # before the budget begins
+            champion = load_champion(settings, store)
+            # Before the budget begins.
+            warm_up(settings, champion.network.architecture if isinstance(champion, Champion) else None)
             threads = threads_for(trigger)
             result = Challenge(
                 settings, store, training.id, threads, show, should_stop, should_end, steps
             ).run()
         except Stopped as stop:
-            result = Retrained("stopped", f"{stop}; {goes_on(steps)}")
+            result = Retrained("stopped", f"{stop}; {then()}")
         except OSError as error:
-            result = Retrained("stopped", f"{told(error)}; {goes_on(steps)}")
+            result = Retrained("stopped", f"{told(error)}; {then()}")
         except StoreUnavailable as error:
-            result = Retrained("stopped", f"{error}; {goes_on(steps)}")
+            result = Retrained("stopped", f"{error}; {then()}")
         except (torch.OutOfMemoryError, torch.AcceleratorError) as error:
             # Another program may have the GPU's memory now, and not the next time.
             said = str(error).partition("\n")[0].rstrip(".")
-            result = Retrained(
-                "stopped", f'{said}; {goes_on(steps)}; [tcn] device = "cpu" leaves the GPU alone'
-            )
+            result = Retrained("stopped", f'{said}; {then()}; [tcn] device = "cpu" leaves the GPU alone')
         except (NothingToLearn, TrainingFailed) as error:
             result = Retrained("failed", str(error))
         except KeyboardInterrupt:
-            reason = f"ended at once; {goes_on(steps)}"
+            reason = f"ended at once; {then()}"
             store.finish_training(training.id, "stopped", None, reason, datetime.now(UTC))
             raise
         logger.info("retraining: {}, {}", result.state, result.reason)

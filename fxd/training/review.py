@@ -24,11 +24,11 @@ from fxd.store.records import Example, Promotion, Review
 from fxd.store.store import Store
 from fxd.training.card import no_nan
 from fxd.training.contest import score
-from fxd.training.evidence import bootstrap_interval, chance, fewest_files, level
+from fxd.training.evidence import bootstrap_interval, chance, level
 from fxd.training.models import ModelCard, ModelError, load_network, model_folder, read_card
 from fxd.training.pairs import PairSource
-from fxd.training.promotion import Comparison, counted
-from fxd.training.succession import BY_HAND, ROLLED_BACK, line_of_succession
+from fxd.training.promotion import Comparison, Night, counted
+from fxd.training.succession import BY_HAND, ROLLED_BACK, line_of_succession, today
 from fxd.training.validation import judging_pairs
 
 
@@ -70,9 +70,10 @@ def look(
     cards = [read_card(model_folder(models, one)) for one in (previous_id, promotion.model_id)]
     if any(card.settings_hash != settings_hash(settings.saturator) for card in cards):
         return None
-    number = 1 + sum(one.at >= promotion.at for one in store.reviews(promotion.model_id))
+    looks = [one.at for one in store.reviews(promotion.model_id) if one.at >= promotion.at]
+    night = Night(1 + len(looks), again=any(at >= today() for at in looks))
     examples = new_files(store, promotion, cards)
-    if len(examples) < fewest_files(number):
+    if len(examples) < night.fewest_files:
         return None
     old, new = (load_network(models, card.id) for card in cards)
     files = []
@@ -82,10 +83,12 @@ def look(
         files.append(
             Comparison(pair.content_sha256, before.esr_db, after.esr_db, before.mrstft, after.mrstft)
         )
-    known = [file for file in files if np.isfinite(file.gain_db)]
-    if len(known) < fewest_files(number):
+    files = [file for file in files if np.isfinite(file.champion_esr_db)]
+    if broken := [file for file in files if not np.isfinite(file.challenger_esr_db)]:
+        return broke(cards[1], previous_id, broken, len(files), night)
+    if len(files) < night.fewest_files:
         return None
-    return concluded(cards[1], previous_id, known, number)
+    return concluded(cards[1], previous_id, files, night)
 
 
 def new_files(store: Store, promotion: Promotion, cards: Sequence[ModelCard]) -> list[Example]:
@@ -97,11 +100,21 @@ def new_files(store: Store, promotion: Promotion, cards: Sequence[ModelCard]) ->
     return [example for example in reversed(store.contents()) if example.content_sha256 in heard]
 
 
-def concluded(card: ModelCard, previous_id: str, files: Sequence[Comparison], number: int) -> Review:
-    """The rule at the top of this file; `number` counts the looks since the promotion, from 1."""
+def broke(card: ModelCard, previous_id: str, broken: Sequence[Comparison], of: int, night: Night) -> Review:
+    """No challenger that gives nan or inf is promoted; one that does so later is worse, however seldom."""
+    reason = (
+        f"{card.id} gives nan or inf on {len(broken)} of {counted(of)} that came since it replaced "
+        f"{previous_id}, which does not"
+    )
+    details = {"look": night.number, "files": [asdict(file) for file in broken]}
+    return Review(card.id, previous_id, datetime.now(UTC), True, reason, no_nan(details))
+
+
+def concluded(card: ModelCard, previous_id: str, files: Sequence[Comparison], night: Night) -> Review:
+    """The rule at the top of this file; `night` counts the looks since the promotion."""
     gains = np.array([file.gain_db for file in files])
     low, high = bootstrap_interval(gains)
-    luck, allowed = chance(-gains), level(number)
+    luck, allowed = chance(-gains), level(night.number, night.again)
     worse = high < 0 and luck <= allowed
     median = float(np.median(gains))
     promised = card.decision.get("median_gain_db")
@@ -112,7 +125,7 @@ def concluded(card: ModelCard, previous_id: str, files: Sequence[Comparison], nu
         f"{median:+.2f} dB in the median{promise} (95 % interval {low:+.2f} to {high:+.2f})"
     )
     details = {
-        "look": number,
+        "look": night.number,
         "median_gain_db": median,
         "interval_db": (low, high),
         "chance": luck,

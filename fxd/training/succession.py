@@ -1,9 +1,11 @@
 """Who served after whom, and which night it is for a challenger; read from the promotions."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 from fxd.config import Settings
 from fxd.engines.tcn import PRESETS
+from fxd.local_time import local, midnight
 from fxd.store.records import Promotion
 from fxd.store.store import Store
 from fxd.training.promotion import Night
@@ -30,11 +32,21 @@ def tonight(settings: Settings, store: Store) -> Night:
     A rollback does not begin a new count: it goes on with that of the model that serves again, and the nights
     of the model that was rolled back count too.
     """
+    asked_for = PRESETS[settings.tcn.preset].multiply_adds
     promotions = store.promotions()
     serving = promotions[0].model_id if promotions else None
     chosen = [one for one in promotions if not one.reason.startswith(ROLLED_BACK)]
     first = next((one for one in chosen if one.model_id == serving), None)
     if first is None:
-        return Night(1, PRESETS[settings.tcn.preset].multiply_adds)
+        return Night(asked_for=asked_for)
     promoted = sum(one.at > first.at and one.reason != BY_HAND for one in chosen)
-    return Night(1 + store.count_kept(first.at) + promoted, PRESETS[settings.tcn.preset].multiply_adds)
+    return Night(
+        1 + store.count_kept(first.at) + promoted,
+        asked_for=asked_for,
+        again=store.count_kept(max(first.at, today())) > 0,
+    )
+
+
+def today() -> datetime:
+    """When this day began, on the local clock."""
+    return midnight(local(datetime.now(UTC)).date())

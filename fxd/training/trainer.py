@@ -129,9 +129,8 @@ def train(
             begin_from(course, start, validation)
         stopped = run(course, segments, validation, checkpoint, on_progress, should_stop, should_end)
         cut_short = not (stopped or course.finished)
-        # First where it did not come to its end: to go on from here is then as if nothing had happened.
-        if stopped or cut_short:
-            keep(course, checkpoint)
+        # First: to go on from here is as if nothing had happened, and a validation takes a while.
+        keep(course, checkpoint)
         # Whoever asked for a stop wants it now; a validation may take many seconds.
         if not stopped:
             course.validate(validation)
@@ -158,15 +157,14 @@ def outcome(course: Course, complete: bool) -> Best:
     """The weights that come of a training.
 
     Of a complete one the last: at the end of its decay they are as good as any, and to choose the best of many
-    validations would flatter it before the contest, which has the same files. One that was cut short in full
-    swing gives its best so far; one in which nothing was better than what it started from gives that.
+    validations would flatter it before the contest, which has the same files. Whether they are better than what
+    it started from is for the contest to say, file by file. One that was cut short in full swing gives its best
+    so far; one in which nothing was better by then gives what it started from.
     """
     last = Best(course.step, math.nan, course.learner.network.weights())
     if course.best is None:
         return last
-    if complete and course.best.step > 0:
-        return replace(last, esr=10 ** (course.validation_esr_db / 10))
-    return course.best
+    return replace(last, esr=10 ** (course.validation_esr_db / 10)) if complete else course.best
 
 
 def keep(course: Course, checkpoint: Path) -> None:
@@ -197,16 +195,19 @@ def run(
     """All steps that are left, or those until `should_end`; True where `should_stop` interrupted it."""
     saved_at = reported_at = time.monotonic()
     unreported = Energy(0.0, 0.0)
+    if course.step and course.validation_is_due:
+        course.validate(validation)  # it was killed before it had been
     while not (course.finished or should_end()):
         if should_stop():
             return True
         unreported = unreported.plus(course.learn(segments))
-        if course.validation_is_due:
-            course.validate(validation)
         now = time.monotonic()
-        if now - saved_at >= CHECKPOINT_SECONDS:
+        # A validation may take as long again.
+        if now - saved_at >= (CHECKPOINT_SECONDS / 2 if course.validation_is_due else CHECKPOINT_SECONDS):
             keep(course, checkpoint)
             saved_at = now
+        if course.validation_is_due:
+            course.validate(validation)
         if now - reported_at >= PROGRESS_SECONDS or course.finished:
             on_progress(
                 Progress(

@@ -4,7 +4,7 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import count, pairwise
 from pathlib import Path
@@ -97,7 +97,7 @@ def test_what_was_ended_by_hand_serves_only_if_it_passes_the_same_contest(
 def test_an_end_before_the_first_step_is_a_stop(settings: Settings, store: Store) -> None:
     result = run(settings, store, should_end=lambda: True)
     assert (result.state, result.model_id) == ("stopped", None)
-    assert result.reason == "asked to stop while it loaded; the next retraining goes on with it"
+    assert result.reason == "asked to stop while it loaded; nothing was learned yet"
     # Asked twice while it loads, then before each step.
     result = run(settings, store, steps=40, should_end=after(2))
     assert (result.state, result.model_id) == ("stopped", None)
@@ -342,7 +342,7 @@ def test_a_disk_that_fills_up_while_a_checkpoint_is_written_does_not_end_a_train
 def test_at_most_twenty_seconds_of_training_are_at_risk(
     settings: Settings, store: Store, excerpts: list[object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With a clock on which every step takes 1.7 seconds."""
+    """With a clock on which every step takes 1.7 seconds, and a validation 14."""
     del excerpts
     steps = count()
     now = [0.0]
@@ -359,7 +359,14 @@ def test_at_most_twenty_seconds_of_training_are_at_risk(
         next(steps)
         return False
 
+    validate = trainer.Course.validate
+
+    def slowly(course: trainer.Course, pairs: Sequence[trainer.ValidationPair]) -> None:
+        validate(course, pairs)
+        now[0] += 14
+
     monkeypatch.setattr(trainer.Course, "save", noted)
+    monkeypatch.setattr(trainer.Course, "validate", slowly)
     run(settings, store, tick, steps=60)
     moments = [0.0, *(at for _, at in saved)]
     assert len(saved) >= 5

@@ -23,6 +23,12 @@ def test_ties_and_no_gain_count_for_the_champion() -> None:
     assert chance(np.array([1.0, -1.0])) == 0.75
 
 
+@pytest.mark.parametrize("a_day", [1, 4, 24])
+def test_a_year_of_several_looks_a_day_spends_no_more(a_day: int) -> None:
+    looks = [level(1 + look, again=look % a_day > 0) for look in range(a_day * NIGHTS)]
+    assert sum(looks) <= YEARLY_LEVEL
+
+
 def test_the_fewest_files_are_those_with_which_the_test_can_be_passed() -> None:
     for night in (1, 2, 5, 40, 400):
         fewest = fewest_files(night)

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from fxd.commands.models import list_models
+from fxd.commands.models import list_models, roll_back
 from fxd.commands.retrain import shown_progress, tell_when
 from fxd.commands.status import status
 from fxd.commands.trainings import list_trainings
@@ -18,6 +19,7 @@ from fxd.engines.tcn import TcnModel
 from fxd.store.records import CurvePoint, Training
 from fxd.store.store import Store
 from fxd.training.lock import training_lock
+from fxd.training.models import ModelError
 from fxd.training.progress import Progress
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -87,6 +89,18 @@ def test_a_list_of_models_as_json_tells_all_about_each(
     listed = json.loads(capsys.readouterr().out)
     assert sorted(model["id"] for model in listed) == ids
     assert all(model["details"]["trained_on"] == ["0123abcd"] for model in listed)
+
+
+def test_a_model_that_cannot_be_read_does_not_serve_again(
+    settings: Settings, store: Store, make_network: Callable[..., TcnModel], keep_model: Callable[..., str]
+) -> None:
+    ids = [keep_model(make_network(name)) for name in ("first", "second")]
+    for number, id in enumerate(ids):
+        store.promote(id, "it is better", NOON + timedelta(hours=number))
+    shutil.rmtree(settings.paths.models / "first")
+    with pytest.raises(ModelError, match=r"first: No such file.*fxd models promote"):
+        roll_back(settings)
+    assert store.promotions()[0].model_id == "second"
 
 
 def test_a_retraining_that_never_came_to_its_end_is_not_told_as_running(

@@ -103,12 +103,14 @@ def test_what_a_killed_process_was_writing_is_removed(settings: Settings) -> Non
     ended.wait()
     dead = settings.paths.models / f".{ID}.{ended.pid}.tmp"
     living = settings.paths.models / f".{ID}.1.tmp"
-    for folder in (dead, living):
+    others = [settings.paths.models / name for name in (".x.tmp", f".{ID}.tmp", "..tmp")]
+    for folder in (dead, living, *others):
         folder.mkdir()
         (folder / "weights.safetensors").write_bytes(b"half")
     remove_leftovers(settings.paths.models)
     assert not dead.exists()
     assert living.exists()
+    assert all(other.exists() for other in others), "somebody else's"
 
 
 def test_a_missing_model_is_named_with_a_remedy(settings: Settings) -> None:

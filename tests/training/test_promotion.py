@@ -199,6 +199,13 @@ def test_a_challenger_with_nan_or_inf_is_never_promoted(broken: float) -> None:
         assert decision.reason == "the new model gives nan or inf"
 
 
+def test_the_error_of_what_gives_nan_or_inf_is_no_number() -> None:
+    scores = [FileScore("a", 1.0, error, 1.0) for error in (math.nan, math.inf, 0.0, 0.01)]
+    assert [one.esr_db for one in scores[1:]] == [math.inf, -150.0, -20.0]
+    assert math.isnan(scores[0].esr_db)
+    assert math.isnan(esr_db(scores))
+
+
 def test_the_decision_is_the_same_every_time() -> None:
     gains = np.random.default_rng(0).normal(0.3, 1, 8)
     assert decide(gained(*gains), champion()) == decide(gained(*gains), champion())

@@ -7,8 +7,8 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import asdict
-from datetime import UTC, datetime
+from dataclasses import asdict, replace
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from retraining import assert_tidy, changed, run, second_home
 from fxd.config import SaturatorSettings, Settings, TcnSettings, TrainingSettings
 from fxd.engines.settings_hash import settings_hash
 from fxd.store.errors import StoreUnavailable
-from fxd.store.records import Example
+from fxd.store.records import Example, Training
 from fxd.store.store import Store
 from fxd.training import challenge
 from fxd.training.contest import score
@@ -32,7 +32,7 @@ from fxd.training.mixture import Mixture
 from fxd.training.models import load_network, read_card
 from fxd.training.pairs import PairSource
 from fxd.training.retrain import AlreadyTraining, retrain
-from fxd.training.succession import ROLLED_BACK
+from fxd.training.succession import ROLLED_BACK, tonight
 from fxd.training.trainer import Progress
 from fxd.training.validation import validation_pairs
 
@@ -155,7 +155,12 @@ def test_a_training_that_finds_nothing_better_says_so(
     plan(learning_rate=0.0)
     second = run(settings, store)
     assert second.state == "kept"
-    assert second.reason == f"30 steps from the weights of {first.model_id} brought nothing better"
+    assert second.reason.startswith(
+        f"the new model is no different from {first.model_id} in the median of 20 files"
+    )
+    assert second.decision is not None
+    assert len(second.decision.files) == 20
+    assert len(second.decision.guards) > 0
     assert_tidy(settings, store)
 
 
@@ -172,6 +177,19 @@ def test_a_champion_of_other_settings_is_judged_by_those_of_today(settings: Sett
     assert [file.champion_esr_db for file in second.decision.files[: len(pairs)]] == pytest.approx(
         [score(champion, pair).esr_db for pair in pairs]
     )
+
+
+@pytest.mark.usefixtures("plan", "excerpts")
+def test_a_second_contest_on_the_same_day_asks_for_more(settings: Settings, store: Store) -> None:
+    run(settings, store)
+    now = datetime.now(UTC)
+    # What was kept before the promotion is no night of the new champion's.
+    for id, began, night in (("a", now - timedelta(days=1), (1, False)), ("b", now, (2, True))):
+        store.add_model(replace(store.models()[0], id=id))
+        store.begin_training(Training(id, began, "command", "running"))
+        store.finish_training(id, "kept", id, "", began)
+        found = tonight(settings, store)
+        assert (found.number, found.again) == night
 
 
 @pytest.mark.usefixtures("plan", "excerpts")
@@ -193,7 +211,7 @@ def test_a_champion_whose_card_is_damaged_is_not_given_away(
     plan(learning_rate=0.0)
     second = run(settings, store)
     assert second.state == "kept"
-    assert f"from the weights of {first.model_id} brought nothing better" in second.reason
+    assert f"no different from {first.model_id}" in second.reason
     assert any(f"what the database has of {first.model_id} is used: {card}: " in line for line in warned)
 
 
@@ -398,6 +416,22 @@ def test_one_by_steps_and_one_by_time_do_not_end_each_other(settings: Settings, 
     assert run(settings, store, steps=40).model_id == ids[0]
     assert not jobs[0].exists()
     assert jobs[1].exists()
+
+
+@pytest.mark.usefixtures("excerpts", "silent_champion")
+def test_one_by_time_is_gone_on_with_after_another_night_of_steps(
+    settings: Settings, store: Store, plan: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan(learning_rate=0.0)
+    monkeypatch.setattr(challenge, "plan_of", challenge.plan_for)
+    assert run(settings, store).state == "promoted"
+    calls = count()
+    assert run(settings, store, lambda: next(calls) > 15).state == "stopped"
+    job = job_folder(settings.paths.db) / JOB_NAME
+    begun = json.loads(job.read_text())
+    assert run(settings, store, steps=30).state == "kept"
+    assert tonight(settings, store).number == begun["night"] + 1
+    assert run(settings, store).model_id == begun["model_id"]
 
 
 @pytest.mark.usefixtures("excerpts", "silent_champion")

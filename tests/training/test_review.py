@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import count
 
 import numpy as np
 import pytest
@@ -12,10 +13,14 @@ from fxd.engines.tcn import TcnModel
 from fxd.insight.hints import review_hint
 from fxd.store.records import Environment, Example, Result, Run, Training
 from fxd.store.store import Store
+from fxd.training import review as reviewing
+from fxd.training.contest import score
 from fxd.training.models import ModelCard
 from fxd.training.pairs import PairSource
+from fxd.training.promotion import FileScore
 from fxd.training.review import review
 from fxd.training.succession import BY_HAND, ROLLED_BACK, tonight
+from fxd.training.trainer import ValidationPair
 
 PROMOTED_AT = datetime(2026, 11, 24, 3, tzinfo=UTC)
 HERE = Environment("studio", "Zen 4", 2, 1, "3.11.7", "0.1.0", {})
@@ -76,6 +81,34 @@ def test_a_model_that_does_worse_on_new_files_is_told_and_goes_on_serving(
     assert champion is not None
     assert champion.id == "loud"
     assert found.reason in review_hint(store, champion)
+
+
+@pytest.mark.usefixtures("models")
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_model_that_gives_nan_or_inf_on_new_files_is_worse(
+    settings: Settings,
+    store: Store,
+    process: Callable[..., list[Example]],
+    monkeypatch: pytest.MonkeyPatch,
+    value: float,
+) -> None:
+    process(FILES)
+    asked = count()
+
+    def broken(network: TcnModel, pair: ValidationPair) -> FileScore:
+        found = score(network, pair)
+        is_third = network.id == "loud" and next(asked) == 2
+        return replace(found, error_energy=value) if is_third else found
+
+    monkeypatch.setattr(reviewing, "score", broken)
+    look(with_rollback(settings), store)
+    (found,) = store.reviews("loud")
+    assert found.worse
+    assert (
+        found.reason
+        == "loud gives nan or inf on 1 of 9 files that came since it replaced quiet, which does not"
+    )
+    assert store.promotions()[0].model_id == "quiet"
 
 
 @pytest.mark.usefixtures("models")

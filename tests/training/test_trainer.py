@@ -2,6 +2,7 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -198,15 +199,26 @@ def test_a_cut_by_the_clock_is_told(tmp_path: Path) -> None:
     assert trained.best_step == trained.steps
 
 
-def test_a_warm_start_never_ends_with_less_than_it_had(tmp_path: Path) -> None:
+@pytest.mark.parametrize("cut_short", [False, True])
+def test_a_warm_start_that_is_cut_short_never_ends_with_less_than_it_had(
+    tmp_path: Path, cut_short: bool
+) -> None:
     def turn_round(_drawn: int, wet: Array) -> None:
         wet *= -1
 
     start = run(tmp_path / "before").model
-    trained = run(tmp_path, segments=ClipSegments(turn_round), start=start)
+    asked = count()
+    trained = run(
+        tmp_path,
+        segments=ClipSegments(turn_round),
+        start=start,
+        should_end=lambda: cut_short and next(asked) >= PLAN.steps - 1,
+    )
     assert trained.curve[-1].validation_esr_db > trained.curve[0].validation_esr_db
-    assert trained.best_step == 0
-    assert_same_weights(trained.model, start)
+    assert trained.cut_short == cut_short
+    assert trained.best_step == (0 if cut_short else trained.steps), "the contest says, file by file"
+    if cut_short:
+        assert_same_weights(trained.model, start)
 
 
 def test_a_complete_training_gives_its_last_weights_though_an_earlier_validation_was_better(
