@@ -10,6 +10,8 @@ import pytest
 import soundfile
 from homes import Home, wait_until
 
+from fxd.config import Settings
+
 HEAVY = ("torch", "numba", "scipy")
 README = Path(__file__).parent.parent / "README.md"
 
@@ -117,6 +119,15 @@ def test_every_command_is_documented_in_the_readme() -> None:
     assert len(commands) >= 9
     for command in commands:
         assert f"fxd {command}" in text, f"README does not mention `fxd {command}`"
+
+
+def test_every_setting_stands_in_the_readme() -> None:
+    rows = README.read_text(encoding="utf-8").splitlines()
+    for section, field in Settings.model_fields.items():
+        (row,) = [row for row in rows if row.startswith(f"| `[{section}]` |")]
+        for name, setting in field.annotation.model_fields.items():
+            key = setting.alias or name
+            assert f"`{key}`" in row, f"README does not mention [{section}] {key}"
 
 
 def test_process_does_the_daemons_work_and_leaves_the_original(
