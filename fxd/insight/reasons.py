@@ -19,6 +19,8 @@ CLASSES = (
     ("internal error", "internal error"),
 )
 OTHER = "other"
+NAMES = (*dict.fromkeys(name for name, _ in CLASSES), OTHER)
+"""Of all classes, each once."""
 
 
 def class_of(reason: str) -> str:

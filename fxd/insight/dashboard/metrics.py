@@ -2,6 +2,9 @@
 
 Everything that counts comes from the database, so a counter goes on where it was after a restart, of the daemon
 or of this server. What a daemon that is not running would say is left out, as is the database while it is away.
+
+A counter with a label is told for every value of the label, 0 where there was none yet: to Prometheus, one that
+appears at 1 has never increased, and no alarm would hear of the first failure of its kind.
 """
 
 import math
@@ -9,6 +12,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from functools import cache
 from statistics import median
+from typing import get_args
 
 from prometheus_client import CollectorRegistry, Metric
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
@@ -20,8 +24,10 @@ from fxd.config import Settings
 from fxd.insight.dashboard.ledger import Ledger
 from fxd.insight.dashboard.source import Source
 from fxd.insight.heard import Heard, heard_sound
+from fxd.insight.reasons import NAMES
 from fxd.instance import Status
 from fxd.store.errors import StoreError
+from fxd.store.records import TrainingState
 from fxd.store.store import Store
 from fxd.store.tallies import BOUNDS, Tally
 from fxd.training.lock import Holder, who_trains
@@ -109,8 +115,8 @@ def of_runs(tally: Tally) -> Iterable[Metric]:
         runs.add_metric([state], tally.states[state])
     yield runs
     failures = CounterMetricFamily("fxd_failures", "Files that failed, by what was wrong.", labels=["reason"])
-    for name, count in sorted(tally.reasons.items()):
-        failures.add_metric([name], count)
+    for name in NAMES:
+        failures.add_metric([name], tally.reasons[name])
     yield failures
     audio = CounterMetricFamily("fxd_audio_seconds", "Sound in the files that are done.")
     audio.add_metric([], tally.audio_seconds)
@@ -165,9 +171,10 @@ def recent_errors(store: Store) -> list[float]:
 
 def of_trainings(store: Store) -> Iterable[Metric]:
     trainings = CounterMetricFamily("fxd_retrainings", "Retrainings that ended, by how.", labels=["state"])
-    for state, count in sorted(store.count_trainings().items()):
+    counted = store.count_trainings()
+    for state in get_args(TrainingState):
         if state != "running":  # it will be one of the others
-            trainings.add_metric([state], count)
+            trainings.add_metric([state], counted.get(state, 0))
     yield trainings
     last = store.last_training()
     if last is not None:

@@ -129,6 +129,17 @@ def test_it_says_what_the_store_holds_and_goes_on_after_a_restart(
     assert get(second, "fxd_runs_total", state="done") == 8
 
 
+def test_what_has_not_happened_yet_is_told_as_zero(served: Served) -> None:
+    """A counter that appears at 1 has never increased: an alarm would miss the first of each kind."""
+    found = scrape(served)
+    told = {(name, value): count for (name, labels), count in found.items() for _, value in labels}
+    for reason in [*(name for name, _ in CLASSES), OTHER]:
+        assert told["fxd_failures_total", reason] == 0
+    for state in ("promoted", "kept", "failed", "stopped"):
+        assert told["fxd_retrainings_total", state] == 0
+    assert ("fxd_retrainings_total", "running") not in told
+
+
 def test_a_database_that_is_away_is_told_and_comes_back(
     home: Home, serve: Serve, fill: Callable[[list[Run]], None], some: list[Run]
 ) -> None:
