@@ -2,21 +2,22 @@
 
 import json
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from fxd.config import Settings, settings_mark
 from fxd.insight.hints import model_hint, review_hint
-from fxd.insight.sentences import is_of_sounds, is_worse, sentence
+from fxd.insight.open_changes import open_changes
+from fxd.insight.sentences import is_worse, sentence
 from fxd.instance import Instance, Status, done_line
 from fxd.local_time import minute
 from fxd.privacy import open_to_others
+from fxd.store.records import Change
 from fxd.store.store import Store, open_store
 from fxd.training.lock import Holder, who_trains
 from fxd.training.progress import ending
 
-RECENT = timedelta(days=30)
 CHANGES_SHOWN = 3
 
 
@@ -43,7 +44,7 @@ def gather(settings: Settings, store: Store, running: Status | None) -> dict[str
         "model": champion.id if champion else None,
         "hint": model_hint(settings, champion),
         "review": review_hint(store, champion),
-        "changes": recent_changes(store),
+        "changes": [change_facts(change) for change in open_changes(store)],
         "dataset_seconds": store.dataset_seconds(),
         "dataset_gb": store.dataset_bytes() / 1e9,
         "retraining": asdict(at_work) if at_work else None,
@@ -57,13 +58,9 @@ def gather(settings: Settings, store: Store, running: Status | None) -> dict[str
     }
 
 
-def recent_changes(store: Store) -> list[dict[str, Any]]:
-    """What changed in the last RECENT, newest first, and neither was accepted nor was only other sounds."""
-    return [
-        {"id": change.id, "at": change.at.isoformat(), "worse": is_worse(change), "text": sentence(change)}
-        for change in store.changes(since=datetime.now(UTC) - RECENT)
-        if change.accepted_at is None and not is_of_sounds(change)
-    ]
+def change_facts(change: Change) -> dict[str, Any]:
+    at, text = change.at.isoformat(), sentence(change)
+    return {"id": change.id, "at": at, "worse": is_worse(change), "text": text}
 
 
 def print_facts(settings: Settings, facts: dict[str, Any], running: Status | None) -> None:

@@ -24,6 +24,7 @@ from fxd.config import Settings
 from fxd.insight.dashboard.ledger import Ledger
 from fxd.insight.dashboard.source import Source
 from fxd.insight.heard import Heard, heard_sound
+from fxd.insight.open_changes import open_changes
 from fxd.insight.reasons import NAMES
 from fxd.instance import Status
 from fxd.store.errors import StoreError
@@ -73,8 +74,8 @@ class HomeCollector(Collector):
         yield from of_runs(self.ledger.read(store))
         yield from of_quality(store)
         yield from of_trainings(store)
-        changes = sum(change.accepted_at is None for change in store.changes())
-        yield gauge("fxd_changes_open", "Changes of a measure that nobody has accepted.", changes)
+        text = "Changes of a measure that fxd status tells: lately found, and accepted by nobody."
+        yield gauge("fxd_changes_open", text, len(open_changes(store)))
         yield gauge("fxd_dataset_seconds", "Sound in the training set.", store.dataset_seconds())
         yield gauge("fxd_dataset_bytes", "Size of the training set.", store.dataset_bytes())
         most = settings.training.max_dataset_gb * 1e9

@@ -9,6 +9,7 @@ from fxd.insight.dashboard.ledger import Ledger
 from fxd.insight.dashboard.source import Source
 from fxd.insight.heard import Heard, heard_runs
 from fxd.insight.hints import mixed_hints, model_hint, review_hint
+from fxd.insight.open_changes import open_changes
 from fxd.insight.together import span_of
 from fxd.instance import Status
 from fxd.privacy import open_to_others
@@ -49,7 +50,7 @@ class Log:
     """The last one; it may be under way."""
     curve: list[CurvePoint]
     changes: list[Change]
-    """Of a measure, newest first; those that somebody accepted are left out."""
+    """Of a measure, newest first: those that are open."""
     notes: list[str]
     """What to know before believing a number."""
 
@@ -81,7 +82,7 @@ def read_log(source: Source, ledger: Ledger, home: Path, before: Log | None = No
         dataset_bytes=store.dataset_bytes(),
         training=training,
         curve=store.curve(training.id) if training else [],
-        changes=[change for change in store.changes() if change.accepted_at is None],
+        changes=open_changes(store),
         notes=[*filter(None, hints), *open_to_others(home, settings)],
     )
 

@@ -16,7 +16,7 @@ from fxd.config import load_settings
 from fxd.insight.dashboard import ledger
 from fxd.insight.dashboard.ledger import Ledger
 from fxd.insight.reasons import CLASSES, OTHER, class_of
-from fxd.store.records import Model, Run, Training
+from fxd.store.records import Change, Event, Model, Run, Training
 from fxd.store.store import Store, open_store
 
 MakeRun = Callable[..., Run]
@@ -138,6 +138,25 @@ def test_what_has_not_happened_yet_is_told_as_zero(served: Served) -> None:
     for state in ("promoted", "kept", "failed", "stopped"):
         assert told["fxd_retrainings_total", state] == 0
     assert ("fxd_retrainings_total", "running") not in told
+
+
+def test_changes_are_open_that_status_tells(home: Home, serve: Serve, make_run: MakeRun) -> None:
+    run, now = make_run(), datetime.now(UTC)
+    at = run.finished_at
+    with open_store(load_settings(home.root).database_url) as store:
+        store.record_run(run, None)
+        of_speed = Change("tcn x_realtime on studio", run.id, at, at, at, 80.0, 70.0, -11.0, -9.0, 0.001, now)
+        accepted = replace(of_speed, series="dsp x_realtime on studio")
+        old = replace(of_speed, series="tcn cpu_per_second on studio", found_at=now - timedelta(days=31))
+        of_sounds = replace(
+            of_speed, series="tcn esr_db on new sounds", events=(Event("sounds", "", "", at),)
+        )
+        store.remember_changes([of_speed, accepted, old, of_sounds], at)
+        (known,) = [one.id for one in store.changes() if one.series == accepted.series]
+        store.accept_change(known, "new fan", now)
+    (told,) = home.json("status")["changes"]
+    assert told["text"].startswith("tcn got 12 % slower on studio")
+    assert get(scrape(serve(home)), "fxd_changes_open") == 1
 
 
 def test_a_database_that_is_away_is_told_and_comes_back(

@@ -15,7 +15,7 @@ from serving import Serve, Served, serving
 
 from fxd.config import load_settings
 from fxd.home import make_home
-from fxd.store.records import Change, CurvePoint, Environment, Model, Quality, Result, Run, Training
+from fxd.store.records import Change, CurvePoint, Environment, Event, Model, Quality, Result, Run, Training
 from fxd.store.store import open_store
 
 MODEL_ID = "20260301-000000-compact-ab12"
@@ -136,11 +136,14 @@ def fill_all(home: Home) -> None:
         )
         store.finish_training("t1", "kept", model.id, "no better", began)
         store.record_runs([(run, None) for run in examples(began)])
+        now = datetime.now(UTC)
         change = Change(
-            "tcn x_realtime on studio", "3", began, began, began, 80.0, 70.0, -11.0, -9.0, 0.001, began
+            "tcn x_realtime on studio", "3", began, began, began, 80.0, 70.0, -11.0, -9.0, 0.001, now
         )
         expected = replace(change, series="dsp x_realtime on studio")
-        store.remember_changes([change, expected], began)
+        old = replace(change, series="tcn cpu_per_second on studio", found_at=now - timedelta(days=31))
+        sounds = replace(change, series="tcn esr_db on new sounds", events=(Event("sounds", "", "", began),))
+        store.remember_changes([change, expected, old, sounds], began)
         store.accept_change(
             next(one.id for one in store.changes() if one.series[:3] == "dsp"), "new fan", began
         )
