@@ -3,7 +3,7 @@
 import json
 import math
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import pytest
 from fxd.cli import run as fxd_run
 from fxd.config import load_settings
 from fxd.home import make_home
+from fxd.insight.bench.extent import Extent
 from fxd.store.records import Bench, Environment, Model, Quality, Result, Run
 from fxd.store.store import open_store
 
@@ -21,6 +22,7 @@ STUDIO = Environment("studio", "Zen 4", 2, 1, "3.11.7", "0.1.0", {"numpy": "2.4.
 LAPTOP = Environment("laptop", "M4", 8, 1, "3.11.7", "0.2.0", {"numpy": "2.4.6"})
 COMPACT, STANDARD = "20260201-000000-compact-02bf", "20260301-000000-standard-a67e"
 SECONDS = 5.0
+WHOLE = Extent()
 
 
 @dataclass
@@ -41,8 +43,16 @@ class Log:
         with open_store(self.url) as store:
             store.add_model(Model(id, MONDAY, *facts))
 
-    def bench(self, environment: Environment, peak: float, day: float = 0.0) -> None:
-        document = {"peak_multiply_adds": {"median": peak}}
+    def bench(
+        self,
+        environment: Environment,
+        peak: float,
+        day: float = 0.0,
+        extent: Extent = WHOLE,
+        load: float = 0.0,
+    ) -> None:
+        peaks = {"peak_multiply_adds": {"median": peak}}
+        document = {"settings": asdict(extent), "load_before": load, **peaks}
         with open_store(self.url) as store:
             store.add_bench(
                 Bench(str(uuid.uuid4()), MONDAY + timedelta(days=day), environment, "5a77", "0.1.0", document)

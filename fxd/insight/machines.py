@@ -6,19 +6,22 @@ holds how many multiply-adds a second its core can do (the peak), of all of them
     studio, peak 60 G/s     90 times real time
     laptop, peak 40 G/s     60 times real time: as on studio 60 * 60 / 40 = 90
 
-What is left then is what a peak does not say: caches, memory, other programs. Threads are no matter of the peak:
+What is left then is what a peak does not say: caches, memory, other programs. A benchmark that was quick or began
+on a busy machine counts only where the machine has no other, and that is told. Threads are no matter of the peak:
 machines with another number of them are never set side by side.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from fxd.insight.bench.doubts import doubts
 from fxd.insight.plain import plain
+from fxd.insight.sentences import listed
 from fxd.store.benches import Benches
-from fxd.store.records import Environment
+from fxd.store.records import Bench, Environment
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,6 +31,9 @@ if TYPE_CHECKING:
 
 FASTER_IS_MORE = frozenset(("x_realtime",))
 REMEDY = "`fxd bench` on each lets them be compared by their multiply-add peaks"
+BETTER = "`fxd bench` there again, whole and on a quiet machine, tells better"
+BENCHES_READ = 20
+"""The newest of a machine, among which one that leaves no doubt is looked for."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +43,16 @@ class Machine:
     host: str
     cpu: str
     threads: int
+
+
+@dataclass(frozen=True)
+class Peak:
+    """What a core of a machine can do, by one of its benchmarks."""
+
+    multiply_adds: float
+    """A second."""
+    doubts: tuple[str, ...]
+    """Why it is rough: what the benchmark was, as ends of sentences."""
 
 
 @dataclass(frozen=True)
@@ -90,21 +106,31 @@ def labels(machines: Sequence[Machine]) -> dict[Machine, str]:
     return found
 
 
-def peaks(store: Benches, machines: Collection[Machine]) -> dict[Machine, float]:
-    """The multiply-add peak of each machine, by its newest benchmark; those without one are left out."""
-    found = {}
-    for machine in machines:
-        bench = store.newest_bench_on(machine.host, machine.cpu)
-        if bench is not None:
-            found[machine] = float(bench.document["peak_multiply_adds"]["median"])
-    return found
+def peaks(store: Benches, machines: Collection[Machine]) -> dict[Machine, Peak]:
+    """The peak of each machine, by its benchmarks; those without one are left out."""
+    found = {
+        machine: peak_of(store.benches_on(machine.host, machine.cpu, BENCHES_READ)) for machine in machines
+    }
+    return {machine: peak for machine, peak in found.items() if peak is not None}
 
 
-def can_be_normalised(machines: Collection[Machine], known: Mapping[Machine, float]) -> bool:
+def peak_of(benches: Iterable[Bench]) -> Peak | None:
+    """By the first of the benchmarks that leaves no doubt, else by the first of all; None where there is none."""
+    first = None
+    for bench in benches:
+        measured = float(bench.document["peak_multiply_adds"]["median"])
+        peak = Peak(measured, tuple(doubts(bench.document)))
+        if not peak.doubts:
+            return peak
+        first = first or peak
+    return first
+
+
+def can_be_normalised(machines: Collection[Machine], known: Mapping[Machine, Peak]) -> bool:
     return all(machine in known for machine in machines) and len({one.threads for one in machines}) == 1
 
 
-def why_not(machines: Collection[Machine], known: Mapping[Machine, float]) -> str:
+def why_not(machines: Collection[Machine], known: Mapping[Machine, Peak]) -> str:
     """What keeps these machines from being set side by side, and what to do about it."""
     if len({machine.threads for machine in machines}) > 1:
         return "they gave the engines another number of threads, which no benchmark evens out"
@@ -114,15 +140,22 @@ def why_not(machines: Collection[Machine], known: Mapping[Machine, float]) -> st
 
 
 def normalised(
-    codes: NDArray[np.intp], machines: Sequence[Machine], known: Mapping[Machine, float], on: int
+    codes: NDArray[np.intp], machines: Sequence[Machine], known: Mapping[Machine, Peak], on: int
 ) -> Timing:
     """All rows, as on machine number `on`."""
     import numpy as np
 
-    reference = known[machines[on]]
-    by_code = np.array([reference / known.get(machine, np.nan) for machine in machines])
-    where = f"as on {labels(machines)[machines[on]]} by the multiply-add peaks of their benchmarks"
+    names, reference = labels(machines), known[machines[on]].multiply_adds
+    by_code = np.array(
+        [reference / known[machine].multiply_adds if machine in known else np.nan for machine in machines]
+    )
+    where = f"as on {names[machines[on]]} by the multiply-add peaks of their benchmarks"
     told = f"timing of all machines is told {where}"
+    rough = [
+        f"that of {names[machine]} {listed(peak.doubts)}" for machine, peak in known.items() if peak.doubts
+    ]
+    if rough:
+        told += f", though {listed(rough)}; {BETTER}"
     return Timing(np.isfinite(by_code)[codes], by_code[codes], "normalised", told, where)
 
 

@@ -1,5 +1,6 @@
 """The benchmarks that were run, each with all that it measured, so that two can be compared months later."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from sqlalchemy import Select, insert, select
@@ -42,11 +43,17 @@ class Benches(Database):
             raise StoreError(f"{part!r}: {several}; `fxd bench --list` lists them")
         return (exact or found)[0]
 
-    def newest_bench_on(self, host: str, cpu: str) -> Bench | None:
-        """The benchmark that was begun last on this host with this processor; None where there is none."""
-        query = newest_first().join(environments, environments.c.id == benches.c.environment_id)
+    def benches_on(self, host: str, cpu: str, last: int) -> Iterator[Bench]:
+        """The `last` benchmarks that were begun on this host with this processor, newest first.
+
+        Each is read when it is asked for: a document may have a hundred kilobytes.
+        """
         here = (environments.c.host == host) & (environments.c.cpu == cpu)
-        return next(iter(self.load_benches(query.where(here).limit(1))), None)
+        query = newest_first().join(environments, environments.c.id == benches.c.environment_id)
+        with self.read() as connection:
+            ids = connection.scalars(query.with_only_columns(benches.c.id).where(here).limit(last)).all()
+        for key in ids:
+            yield from self.load_benches(newest_first().where(benches.c.id == key))
 
     def load_benches(self, query: Select[Any]) -> list[Bench]:
         with self.read() as connection:

@@ -14,6 +14,7 @@ import pytest
 from logs import COMPACT, INF, LAPTOP, MONDAY, NAN, STANDARD, STUDIO, Log, line_of
 from rich.cells import cell_len
 
+from fxd.insight.bench.extent import QUICK, Extent
 from fxd.insight.grouping import medians
 from fxd.store.records import Environment
 
@@ -161,6 +162,43 @@ def test_timing_is_normalised_by_the_peaks_where_each_machine_has_one(log: Log) 
     assert figure(found["studio"], "tcn", "rtf") == (1, round(1 / 75, 6))
     assert figure(found["laptop"], "tcn", "x_realtime") == (1, 90.0)
     assert "as on laptop by the multiply-add peaks" in document["notes"][0]
+
+
+def normalised(log: Log) -> tuple[float, str]:
+    """The speed of studio as on the laptop, and what is said of it."""
+    document = log.json("--by", "host", "--measure", "x_realtime")
+    assert document["timing"] == "normalised"
+    found = {group["group"]: group for group in document["groups"]}
+    return figure(found["studio"], "tcn", "x_realtime")[1], document["notes"][0]
+
+
+@pytest.mark.parametrize(("extent", "load"), [(QUICK, 0.0), (Extent(repetitions=5), 0.0), (Extent(), 0.6)])
+def test_a_rough_benchmark_tells_no_peak_where_there_is_another(
+    log: Log, extent: Extent, load: float
+) -> None:
+    log.add("s", tcn_x=50.0)
+    log.add("l", tcn_x=90.0, on=LAPTOP)
+    log.bench(STUDIO, 60e9)
+    log.bench(STUDIO, 30e9, day=1, extent=extent, load=load)
+    log.bench(LAPTOP, 90e9)
+    assert normalised(log) == (
+        75.0,
+        "timing of all machines is told as on laptop by the multiply-add peaks of their benchmarks",
+    )
+
+
+def test_a_rough_benchmark_is_named_where_there_is_no_other(log: Log) -> None:
+    log.add("s", tcn_x=50.0)
+    log.add("l", tcn_x=90.0, on=LAPTOP)
+    log.bench(STUDIO, 90e9, extent=QUICK)
+    log.bench(STUDIO, 60e9, day=1, extent=Extent(timed_seconds=1.0), load=1.25)
+    log.bench(LAPTOP, 90e9)
+    value, said = normalised(log)
+    assert value == 75.0, "by the newest of the rough ones"
+    assert said.endswith(
+        "of their benchmarks, though that of studio was quick and began on a busy machine (load 1.2); "
+        "`fxd bench` there again, whole and on a quiet machine, tells better"
+    )
 
 
 def test_peaks_do_not_even_out_threads(log: Log) -> None:

@@ -40,6 +40,14 @@ def test_each_bench_keeps_its_own_environment(store: Store) -> None:
     assert [found.environment.host for found in store.benches(2)] == ["stage", "studio"]
 
 
+def test_the_benches_of_a_machine_are_its_newest(store: Store) -> None:
+    for minute, host in enumerate(("studio", "stage", "studio", "studio")):
+        one = bench(f"{minute} {host}", minute)
+        store.add_bench(replace(one, environment=replace(HERE, host=host)))
+    assert [found.id for found in store.benches_on("studio", "Zen 4", 2)] == ["3 studio", "2 studio"]
+    assert list(store.benches_on("studio", "M4", 2)) == []
+
+
 def test_a_bench_is_found_by_either_end_of_its_id(store: Store) -> None:
     store.add_bench(bench("20260301-000000-ab12"))
     store.add_bench(bench("20260302-000000-cd34", 1))

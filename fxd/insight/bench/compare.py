@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from fxd.insight.bench.extent import is_quick
-from fxd.insight.bench.figures import BUSY, ENOUGH, Figure, quotient
+from fxd.insight.bench.doubts import doubts
+from fxd.insight.bench.figures import ENOUGH, Figure, quotient
 from fxd.store.records import Bench, Environment
 
 MACHINE = ("host", "cpu", "cores", "threads")
@@ -39,7 +39,11 @@ def compare_benches(old: Bench, new: Bench) -> dict[str, Any]:
     rows = [
         {**place(described[name]), **change(before[name], after[name])} for name in after if name in before
     ]
-    doubted = [*doubts("old", old), *doubts("new", new)]
+    doubted = [
+        f"the {side} one {doubt}"
+        for side, bench in (("old", old), ("new", new))
+        for doubt in doubts(bench.document)
+    ]
     if doubted:
         rows = [{**row, "verdict": "unclear"} for row in rows]
     return {
@@ -53,19 +57,6 @@ def compare_benches(old: Bench, new: Bench) -> dict[str, Any]:
         "only_new": [name for name in after if name not in before],
         "verdict": verdict(rows, normalised),
     }
-
-
-def doubts(side: str, bench: Bench) -> list[str]:
-    """Why the speeds of a benchmark are too rough to be called faster or slower than others."""
-    settings, load = bench.document["settings"], bench.document["load_before"]
-    said = []
-    if is_quick(settings):
-        said.append(f"the {side} one was quick")
-    if settings["repetitions"] < ENOUGH:
-        said.append(f"the {side} one has fewer than {ENOUGH} repetitions: {settings['repetitions']}")
-    if load > BUSY:
-        said.append(f"the {side} one began on a busy machine (load {load:.1f})")
-    return said
 
 
 def head(bench: Bench) -> dict[str, Any]:
