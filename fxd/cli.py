@@ -2,6 +2,7 @@
 
 import os
 import sys
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated
 
@@ -27,6 +28,7 @@ def main() -> None:
     """Entry point: runs the command and turns what went wrong into a line and an exit code."""
     collector.rest()
     open_closed_streams()
+    write_out_the_rest()
     sys.exit(run(sys.argv[1:]))
 
 
@@ -38,6 +40,16 @@ def open_closed_streams() -> None:
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115
+
+
+def write_out_the_rest() -> None:
+    r"""Let the output streams write out what their encoding lacks, a dash as \u2013 say, where they would raise.
+
+    JSON is ASCII anyway, and in CSV control characters are written out the same way.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def run(arguments: list[str]) -> int:

@@ -1,5 +1,7 @@
 """The command line: quick to start, documented, with exit codes that can be scripted against."""
 
+import csv
+import json
 import os
 import shutil
 import subprocess
@@ -9,6 +11,7 @@ from pathlib import Path
 import pytest
 import soundfile
 from homes import Home, wait_until
+from logs import Log
 
 from fxd.config import Settings
 
@@ -78,6 +81,29 @@ def test_where_standard_streams_are_closed_no_file_takes_their_place(tmp_path: P
         cwd=tmp_path,
     )
     assert int(done.stdout) > 2
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_what_the_encoding_of_the_output_lacks_is_written_out(
+    home: Home, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, encoding: str
+) -> None:
+    log, name = Log(home.root, capsys), "größe – 1.wav"
+    log.add(file=name)
+    log.record()
+    monkeypatch.setenv("PYTHONIOENCODING", encoding)
+    written = name.encode(encoding, "backslashreplace").decode(encoding)
+
+    def told(*arguments: str) -> str:
+        command = home.command("stats", "--last", "2", *arguments)
+        done = subprocess.run(command, capture_output=True, check=False, timeout=120)
+        assert (done.returncode, done.stderr) == (0, b"")
+        return done.stdout.decode(encoding)
+
+    assert written in told()
+    (row,) = csv.DictReader(told("--csv").splitlines())
+    assert (row["file"], row["state"]) == (written, "done")
+    (run,) = json.loads(told("--json"))["runs"]
+    assert run["file"] == name
 
 
 @pytest.mark.parametrize("command", ["start", "stats", "status", "retrain", "process"])

@@ -17,6 +17,7 @@ from fxd.insight.stats_table import (
     LEAST_COURSE,
     WHOLE,
     Shortened,
+    draws_courses,
     figure,
     intervals_told,
     new_table,
@@ -68,7 +69,7 @@ def groups_table(console: Console, by: str, groups: Sequence[Group], series: Seq
     bare = table_of(by, groups, series, 0)
     room = console.width - Measurement.get(console, console.options, bare).maximum
     course = min(COURSE, room // len(series) - GAP)
-    return table_of(by, groups, series, course) if console.is_terminal and course >= LEAST_COURSE else bare
+    return table_of(by, groups, series, course) if draws_courses(console) and course >= LEAST_COURSE else bare
 
 
 def table_of(by: str, groups: Sequence[Group], series: Sequence[Series], course: int) -> Table:

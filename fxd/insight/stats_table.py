@@ -205,10 +205,15 @@ def failures_table(failed: Sequence[Run]) -> Table:
 def summary_table(console: Console, whole: Together, series: Sequence[Series]) -> Table:
     """A line for each engine and measure; 80 columns hold it. On a terminal with its course if there is room."""
     table = measures_table(whole, series, narrow=console.width < ROOM_FOR_ALL)
-    if not console.is_terminal:
+    if not draws_courses(console):
         return table
     room = min(COURSE, console.width - Measurement.get(console, console.options, table).maximum - GAP)
     return measures_table(whole, series, room) if room >= LEAST_COURSE else table
+
+
+def draws_courses(console: Console) -> bool:
+    """Whether it is a terminal, for a person, whose encoding has the blocks."""
+    return console.is_terminal and not console.options.ascii_only
 
 
 def measures_table(whole: Together, series: Sequence[Series], course: int = 0, narrow: bool = False) -> Table:

@@ -1,12 +1,13 @@
 import math
 from collections.abc import Callable
-from io import StringIO
+from io import BytesIO, StringIO, TextIOWrapper
 
 import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
 from fxd.insight.plain import plain
+from fxd.insight.sparkline import LEVEL
 from fxd.insight.stats_table import print_stats, shorten
 from fxd.store.records import Quality, Result, Run
 
@@ -80,6 +81,18 @@ def test_failed_runs_alone_are_red(make_run: MakeRun, failed_run: Run) -> None:
     assert "broken.wav" in red[0]
     assert red[0].startswith("\x1b[31m")
     assert "\x1b[31mfailed" in red[0]
+
+
+@pytest.mark.parametrize(("encoding", "is_drawn"), [("utf-8", True), ("latin-1", False)])
+def test_courses_are_drawn_where_the_terminal_has_the_blocks(
+    make_run: MakeRun, encoding: str, is_drawn: bool
+) -> None:
+    file = TextIOWrapper(BytesIO(), encoding=encoding, errors="backslashreplace")
+    print_stats(Console(file=file, width=120, force_terminal=True), [make_run() for _ in range(8)])
+    file.seek(0)
+    told = file.read()
+    assert ("course" in told, LEVEL in told) == (is_drawn, is_drawn)
+    assert "\\u2584" not in told
 
 
 def test_a_figure_just_below_a_thousand_is_written_out(make_run: MakeRun, make_result: MakeResult) -> None:
