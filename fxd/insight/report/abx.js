@@ -3,6 +3,8 @@
 globalThis.fxdBlindTest = (() => {
   const sound = globalThis.fxdSound;
   const SOURCES = { a: "dsp", b: "tcn" };
+  // Less of X than this is no listening: a key that bounced, or sound that is still on its way to the ears.
+  const LEAST_SECONDS = 0.1;
 
   // How likely guessing gives so many right answers or more: the upper tail of the binomial distribution.
   function chance(right, trials) {
@@ -36,6 +38,8 @@ globalThis.fxdBlindTest = (() => {
       this.listen = [...box.querySelectorAll("[data-hear]")];
       this.playback = null;
       this.trials = 0;
+      this.xSeconds = 0;
+      this.xSince = null;
       find(".start").addEventListener("click", () => this.start());
       for (const button of this.listen) button.addEventListener("click", () => this.hear(button.dataset.hear));
       for (const button of box.querySelectorAll("[data-answer]")) {
@@ -56,7 +60,13 @@ globalThis.fxdBlindTest = (() => {
 
     draw() {
       this.x = coin();
-      this.status.textContent = `Trial ${this.done + 1} of ${this.trials}`;
+      this.xSeconds = 0;
+      this.xSince = null;
+      this.say("");
+    }
+
+    say(text) {
+      this.status.textContent = `Trial ${this.done + 1} of ${this.trials}${text}`;
     }
 
     async hear(letter) {
@@ -64,12 +74,37 @@ globalThis.fxdBlindTest = (() => {
       for (const button of this.listen) button.setAttribute("aria-pressed", String(button.dataset.hear === letter));
       if (!this.playback) {
         await sound.take(this);
-        const sounds = await sound.load(sound.articles[Number(this.which.value)]);
-        if (this.playback || !this.trials) return;
+        const sounds = await this.load();
+        if (sounds === null || this.playback || !this.trials) return;
         const both = new Map(Object.values(SOURCES).map((name) => [name, sounds.get(name)]));
         this.playback = new sound.Playback(sound.audioContext(), both, this.source);
       }
       this.playback.hear(this.source);
+      this.countX(this.letter === "x");
+    }
+
+    // The sounds, or null where this browser cannot play them: then no trial can be, and that is said.
+    async load() {
+      try {
+        return await sound.load(sound.articles[Number(this.which.value)]);
+      } catch (error) {
+        if (!(error instanceof sound.Unplayable)) throw error;
+        this.end(error.message);
+        return null;
+      }
+    }
+
+    // By the clock of the sounds, which stands still while none can go out.
+    get isXHeard() {
+      const running = this.xSince === null ? 0 : sound.audioContext().currentTime - this.xSince;
+      return this.xSeconds + running >= LEAST_SECONDS;
+    }
+
+    // From now on X is heard, or something else.
+    countX(isHeard) {
+      const now = sound.audioContext().currentTime;
+      if (this.xSince !== null) this.xSeconds += now - this.xSince;
+      this.xSince = isHeard ? now : null;
     }
 
     get source() {
@@ -78,15 +113,17 @@ globalThis.fxdBlindTest = (() => {
 
     answer(letter) {
       if (!this.trials) return;
+      // It would be counted into a p-value that claims to tell of hearing.
+      if (!this.isXHeard) return this.say(": listen to X first. That answer was not counted.");
       this.done += 1;
       this.right += letter === this.x ? 1 : 0;
-      if (this.done === this.trials) return this.finish();
+      if (this.done === this.trials) return this.end(verdict(this.right, this.trials));
       this.draw();
       this.hear("x");
     }
 
-    finish() {
-      this.status.textContent = verdict(this.right, this.trials);
+    end(text) {
+      this.status.textContent = text;
       this.trials = 0;
       this.pause();
       this.panel.hidden = true;
@@ -95,13 +132,14 @@ globalThis.fxdBlindTest = (() => {
     }
 
     pause() {
+      if (this.playback) this.countX(false);
       this.playback?.stop();
       this.playback = null;
       for (const button of this.listen) button.setAttribute("aria-pressed", "false");
     }
 
     key(event) {
-      if (!this.trials || event.ctrlKey || event.metaKey || event.altKey) return;
+      if (!this.trials || event.repeat || event.ctrlKey || event.metaKey || event.altKey) return;
       const letter = event.key.toLowerCase();
       if (["a", "b", "x"].includes(letter)) this.hear(letter);
       else if (letter === "1" || letter === "2") this.answer(letter === "1" ? "a" : "b");

@@ -19,12 +19,25 @@ globalThis.fxdSound = (() => {
 
   const amplitude = (decibels) => 10 ** (decibels / 20);
 
-  // The sounds of an excerpt by name, decoded at the first call.
+  // Its message is for the reader: what cannot be played here, and what to do.
+  class Unplayable extends Error {}
+
+  async function decoded(article, take) {
+    const bytes = bytesOf(take.textContent);
+    try {
+      return await audioContext().decodeAudioData(bytes);
+    } catch {
+      // Browsers reject with different things, some with nothing; all of them mean the same.
+      throw new Unplayable(article.dataset.unplayable);
+    }
+  }
+
+  // The sounds of an excerpt by name, decoded at the first call. Throws Unplayable.
   async function load(article) {
     if (article.sounds) return article.sounds;
     const context = audioContext();
     const takes = [...article.querySelectorAll("script.take")];
-    const buffers = await Promise.all(takes.map((take) => context.decodeAudioData(bytesOf(take.textContent))));
+    const buffers = await Promise.all(takes.map((take) => decoded(article, take)));
     const sounds = new Map(takes.map((take, number) => [take.dataset.source, buffers[number]]));
     if (article.dataset.difference) {
       const gains = Object.fromEntries(takes.map((take) => [take.dataset.source, Number(take.dataset.gain)]));
@@ -98,6 +111,7 @@ globalThis.fxdSound = (() => {
       this.slider = article.querySelector(".position");
       this.head = article.querySelector(".playhead");
       this.clock = article.querySelector(".clock");
+      this.trouble = article.querySelector(".trouble");
       this.radios = [...article.querySelectorAll(".source input")];
       this.playback = null;
       this.rest = 0;
@@ -117,13 +131,25 @@ globalThis.fxdSound = (() => {
 
     async toggle() {
       if (this.playback) return this.pause();
+      this.trouble.textContent = "";
       await take(this);
-      const sounds = await load(this.article);
-      if (current !== this || this.playback) return;
+      const sounds = await this.load();
+      if (sounds === null || current !== this || this.playback) return;
       this.playback = new Playback(audioContext(), sounds, this.heard, this.rest);
       this.button.textContent = "Pause";
       this.button.classList.add("playing");
       this.draw();
+    }
+
+    // The sounds, or null where this browser cannot play them, which is then said.
+    async load() {
+      try {
+        return await load(this.article);
+      } catch (error) {
+        if (!(error instanceof Unplayable)) throw error;
+        this.trouble.textContent = error.message;
+        return null;
+      }
     }
 
     pause() {
@@ -177,5 +203,5 @@ globalThis.fxdSound = (() => {
 
   const articles = [...document.querySelectorAll("article.sound")];
   const players = articles.map((article) => new Player(article));
-  return { articles, players, load, take, Playback, audioContext };
+  return { articles, players, load, take, Playback, Unplayable, audioContext };
 })();
