@@ -6,9 +6,15 @@ const said = document.getElementById("said");
 const STALE_MS = 1000 * Number(link.dataset.stale);
 const RETRY_MS = 5000;
 const MOST_SAID = 3;
+const MOST_REASON = 200;
 let source = null;
 let server = null;
-let heard = Date.now();
+// "connecting" until the server says something, then "live"; "stale" where it falls silent, "refused" where it says
+// why this page may not follow.
+let state = "connecting";
+let reason = "";
+let heard = Date.now(); // how old the page is: it came from the server, too
+let waiting = heard; // since when nothing more came, or since there is somebody who waits for it
 let tried = 0;
 
 // Makes `old` like `wanted` with as few changes as can be: focus, selection and moving bars stay.
@@ -96,33 +102,64 @@ function connect() {
   });
   source.addEventListener("beat", hear);
   source.addEventListener("error", (event) => {
-    if (event.target.readyState === EventSource.CLOSED) askWhy();
+    if (event.target.readyState === EventSource.CLOSED) askWhy(event.target);
   });
 }
 
 // The server refused, and an EventSource is not told why. Where it no longer knows our token, the page says what to do.
-async function askWhy() {
+async function askWhy(refused) {
   try {
-    const answer = await fetch(location.pathname, { method: "HEAD", cache: "no-store" });
-    if (answer.status === 401) location.reload();
+    const answer = await fetch("/events", { cache: "no-store", signal: AbortSignal.timeout(RETRY_MS) });
+    if (answer.status === 401) return location.reload();
+    if (answer.ok) return void answer.body.cancel(); // by now it would let us follow, and such an answer has no end
+    const text = await reasonIn(answer);
+    if (source === refused) refuse(text);
   } catch {
     // It is away: it is tried again anyway.
   }
 }
 
-function hear() {
-  heard = Date.now();
-  tell();
+// What the server itself says; what stands before one may answer with a page of its own.
+async function reasonIn(answer) {
+  const isText = (answer.headers.get("content-type") ?? "").startsWith("text/plain");
+  const text = isText ? (await answer.text()).trim() : "";
+  return text.slice(0, MOST_REASON) || `status ${answer.status}`;
 }
 
+function refuse(text) {
+  reason = text;
+  waiting = Date.now();
+  become("refused");
+}
+
+function hear() {
+  heard = waiting = Date.now();
+  become("live");
+}
+
+// Who cannot see the line at the top is told when the page ceases to follow, and when it follows again.
+function become(next) {
+  const was = link.textContent;
+  const wasLost = isLost();
+  state = next;
+  tell();
+  if (isLost() && link.textContent !== was) said.textContent = link.textContent;
+  else if (wasLost && state === "live") said.textContent = "The page follows again.";
+}
+
+const isLost = () => state === "stale" || state === "refused";
+
 function tell() {
-  const isStale = Date.now() - heard > STALE_MS;
-  const isHidden = source === null;
-  link.className = isHidden ? "link" : isStale ? "link stale" : "link live";
   const at = new Date(heard).toLocaleTimeString();
-  const text = isStale ? `No connection to the server; this is how things were at ${at}. Trying again.` : "live";
+  const text = {
+    connecting: `Connecting; this is how things were at ${at}`,
+    live: "live",
+    stale: `No connection to the server; this is how things were at ${at}. Trying again.`,
+    refused: `The server does not let this page follow: “${reason}” This is how things were at ${at}. Trying again.`,
+  }[state];
   if (link.textContent !== text) link.textContent = text;
-  document.body.classList.toggle("stale-page", isStale && !isHidden);
+  link.className = { connecting: "link", live: "link live" }[state] ?? "link stale";
+  document.body.classList.toggle("stale-page", Date.now() - heard > STALE_MS);
 }
 
 // A page that nobody sees asks for nothing; a browser has few connections to one server, and every tab takes one.
@@ -130,10 +167,12 @@ function follow() {
   if (document.hidden) {
     if (source !== null) source.close();
     source = null;
-  } else {
-    heard = Date.now();
-    connect();
+    return;
   }
+  // What is shown may be hours old, and the server gone since; an earlier warning holds until it speaks.
+  waiting = Date.now();
+  if (state === "live") state = "connecting";
+  connect();
   tell();
 }
 
@@ -141,7 +180,9 @@ document.addEventListener("visibilitychange", follow);
 setInterval(() => {
   if (source === null) return;
   // Where the server refused, or the connection is dead without having ended, the browser does not try again.
-  const isDead = source.readyState === EventSource.CLOSED || Date.now() - heard > STALE_MS;
+  const isSilent = Date.now() - waiting > STALE_MS;
+  if (isSilent) become("stale");
+  const isDead = source.readyState === EventSource.CLOSED || isSilent;
   if (isDead && Date.now() - tried > RETRY_MS) connect();
   tell();
 }, 2000);

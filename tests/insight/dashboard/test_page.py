@@ -1,6 +1,7 @@
 """The page in a real browser: a dropped file is seen at work and done, everybody can read it, it finds back."""
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,6 +16,7 @@ from serving import Serve, Served, serving
 
 from fxd.config import load_settings
 from fxd.home import make_home
+from fxd.insight.dashboard import feed
 from fxd.store.records import Change, CurvePoint, Environment, Event, Model, Quality, Result, Run, Training
 from fxd.store.store import open_store
 
@@ -35,13 +37,17 @@ def open_page(browser: Browser) -> Iterator[OpenPage]:
     contexts = []
     troubles: list[str] = []
 
-    def open_url(url: str, expected: str = "nothing", with_clock: bool = False, **options: object) -> Page:
+    def open_url(
+        url: str, expected: str = "nothing", with_clock: bool = False, silent: str = "", **options: object
+    ) -> Page:
         context = browser.new_context(**options)  # type: ignore[arg-type]
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(DEADLINE_MS)
         if with_clock:
             page.clock.install()
+        if silent:
+            page.route(silent, lambda _route: None)
         page.on("console", lambda message: expected in message.text or troubles.append(message.text))
         page.on("pageerror", lambda error: troubles.append(str(error)))
         page.on("dialog", lambda dialog: (troubles.append(dialog.message), dialog.dismiss()))
@@ -204,6 +210,61 @@ def test_it_says_that_it_is_stale_and_finds_back_to_a_new_server(
     expect(page.locator("body:not([data-old]) #link")).to_have_text("live", timeout=DEADLINE_MS)
 
 
+def test_it_does_not_say_live_before_the_server_spoke(served: Served, open_page: OpenPage) -> None:
+    page = open_page(served.url(), with_clock=True, silent="**/events")
+    link, status = page.locator("#link"), page.get_by_role("status")
+    expect(link).to_contain_text("Connecting; this is how things were at")
+    page.clock.fast_forward(4_000)
+    expect(link).to_contain_text("Connecting")
+    expect(status).to_have_text("")
+    page.clock.fast_forward(15_000)
+    expect(link).to_contain_text("No connection to the server")
+    expect(status).to_contain_text("No connection to the server")
+    page.unroute("**/events")
+    page.clock.fast_forward(8_000)
+    expect(link).to_have_text("live", timeout=DEADLINE_MS)
+    expect(status).to_have_text("The page follows again.")
+
+
+def test_coming_back_to_the_page_does_not_make_it_live(home: Home, serve: Serve, open_page: OpenPage) -> None:
+    served = serve(home)
+    page = open_page(served.url(), expected="ERR_CONNECTION_REFUSED", with_clock=True)
+    link = page.locator("#link")
+    expect(link).to_have_text("live", timeout=DEADLINE_MS)
+    page.evaluate(HIDE, True)
+    served.end()
+    page.clock.fast_forward(60_000)
+    page.evaluate(HIDE, False)
+    expect(link).to_contain_text("Connecting; this is how things were at")
+    expect(page.locator("main")).to_have_css("opacity", "0.6")
+    page.clock.fast_forward(15_000)
+    expect(link).to_contain_text("No connection to the server")
+    page.evaluate(HIDE, True)
+    page.evaluate(HIDE, False)
+    expect(link).to_contain_text("No connection to the server")
+
+
+def test_one_page_too_many_says_why_it_does_not_follow(home: Home, serve: Serve, open_page: OpenPage) -> None:
+    served = serve(home)
+    with ExitStack() as stack:
+        for _ in range(feed.MOST_WATCHERS):
+            assert stack.enter_context(closing(served.follow())).next()[0] == "hello"
+        page = open_page(served.url(), expected="503", with_clock=True)
+        reason = "The server does not let this page follow: “Too many pages are open; close one.” This is how"
+        for seconds in (0, 15, 15):
+            page.clock.fast_forward(1000 * seconds)
+            expect(page.locator("#link")).to_contain_text(reason, timeout=DEADLINE_MS)
+        expect(page.get_by_role("status")).to_contain_text("Too many pages are open")
+    page.clock.fast_forward(8_000)
+    expect(page.locator("#link")).to_have_text("live", timeout=DEADLINE_MS)
+
+
+HIDE = """isHidden => {
+    Object.defineProperty(document, 'hidden', {value: isHidden, configurable: true});
+    follow();
+}"""
+
+
 def test_where_a_new_server_has_another_token_the_page_says_what_to_open(
     home: Home, serve: Serve, open_page: OpenPage
 ) -> None:
@@ -220,10 +281,9 @@ def test_where_a_new_server_has_another_token_the_page_says_what_to_open(
 def test_a_page_that_nobody_sees_asks_for_nothing(home: Home, serve: Serve, open_page: OpenPage) -> None:
     page = open_page(serve(home).url())
     expect(page.locator("#link")).to_have_text("live", timeout=DEADLINE_MS)
-    hide = "Object.defineProperty(document, 'hidden', {value: %s, configurable: true}); follow()"
-    page.evaluate(hide % "true")
+    page.evaluate(HIDE, True)
     assert page.evaluate("source === null")
-    page.evaluate(hide % "false")
+    page.evaluate(HIDE, False)
     wait_until(lambda: page.evaluate("source.readyState === EventSource.OPEN"), "it asks again")
 
 
