@@ -98,7 +98,8 @@ def plan_within(seconds: float, costs: Costs, seed: int, known_steps: int = 0) -
     """
     affordable = VALIDATION_SHARE * seconds / max(costs.validation, 1e-6)
     validations = max(1, min(MOST_VALIDATIONS, int(affordable)))
-    available = (1 - SPARE_SHARE) * seconds - validations * costs.validation
+    # What it starts from is judged too.
+    available = (1 - SPARE_SHARE) * seconds - (validations + bool(known_steps)) * costs.validation
     steps = max(1, int(available / costs.step))
     return Plan(
         steps,

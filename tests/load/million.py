@@ -1,10 +1,12 @@
 """Whether a log of many runs is as quick to ask as a log of few: `python -m tests.load.million`.
 
 Two homes are made, one with 50 runs and one with a million; both are asked in turn. What is timed is what people
-wait for: `fxd stats --last 50` and `fxd status` as commands, the record of one run as the daemon does it.
+wait for: `fxd stats --last 50`, `fxd status`, `fxd stats --changes` and `fxd report --no-audio` as commands, the
+record of one run as the daemon does it.
 """
 
 import argparse
+import resource
 import sqlite3
 import subprocess
 import sys
@@ -27,6 +29,8 @@ FIRST = datetime(2026, 1, 1, tzinfo=UTC)
 ENVIRONMENT = Environment("studio", "a processor", 2, 1, "3.11.7", "0.1.0", {"numpy": "2.4.6"})
 STEPS = ("seen", "claimed", "started", "processed", "published", "recorded", "archived")
 
+CHANGES, REPORT = "fxd stats --changes", "fxd report --no-audio"
+SLOW_ROUNDS = 3
 BATCH = 1_000
 RENAMED = {
     "runs": ("id", "file", "name", "sha256", "content_sha256"),
@@ -130,7 +134,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--runs", type=int, default=1_000_000)
-    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--rounds", type=int, default=9, help="of what is quick; of the others three")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="fxd-million-") as folder, ExitStack() as stack:
         actions: dict[str, list[Callable[[], None]]] = {}
@@ -146,11 +150,19 @@ def main() -> None:
             actions.setdefault("fxd stats --last 50", []).append(command(home, "stats", "--last", "50"))
             actions.setdefault("fxd status", []).append(command(home, "status"))
             actions.setdefault("one run recorded", []).append(record(store))
+            actions.setdefault(CHANGES, []).append(command(home, "stats", "--changes"))
+            page = str(home / "report.html")
+            actions.setdefault(REPORT, []).append(command(home, "report", "--no-audio", "-o", page))
         print(f"| | {FEW} runs | {options.runs:,} runs | ratio |\n|---|---|---|---|")
         for name, pair in actions.items():
-            rounds = [[timed(action) for action in pair] for _ in range(options.rounds)]
+            count = SLOW_ROUNDS if name in (CHANGES, REPORT) else options.rounds
+            rounds = [[timed(action) for action in pair] for _ in range(count)]
             few, many = (median(column) for column in zip(*rounds, strict=True))
             print(f"| {name} | {1e3 * few:.1f} ms | {1e3 * many:.1f} ms | {many / few:.2f} |", flush=True)
+        memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024 / 1e6
+        print(
+            f"most memory of a command: {memory:.0f} MB; the page: {Path(page).stat().st_size / 1e6:.2f} MB"
+        )
 
 
 if __name__ == "__main__":
