@@ -17,7 +17,6 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from fxd.insight.bench.doubts import doubts
 from fxd.insight.plain import plain
 from fxd.insight.sentences import listed
 from fxd.store.benches import Benches
@@ -116,6 +115,8 @@ def peaks(store: Benches, machines: Collection[Machine]) -> dict[Machine, Peak]:
 
 def peak_of(benches: Iterable[Bench]) -> Peak | None:
     """By the first of the benchmarks that leaves no doubt, else by the first of all; None where there is none."""
+    from fxd.insight.bench.doubts import doubts
+
     first = None
     for bench in benches:
         measured = float(bench.document["peak_multiply_adds"]["median"])
