@@ -14,9 +14,9 @@ from loguru import logger
 
 from fxd.config import Settings
 from fxd.store.store import Store
-from fxd.training.due import due
+from fxd.training.due import due, is_overdue
 from fxd.training.lock import who_trains
-from fxd.training.schedule import missed, next_fire, parse_schedule
+from fxd.training.schedule import next_fire, parse_schedule
 
 
 class Retrainer:
@@ -40,10 +40,9 @@ class Retrainer:
 
     @property
     def next_at(self) -> str:
-        """When the schedule fires next, ISO 8601 UTC; empty where it never does."""
-        if not self.settings.training.schedule:
-            return ""
-        moment = next_fire(self.settings.training.schedule, datetime.now(UTC))
+        """When it looks next whether one is due, ISO 8601 UTC; empty where it never does."""
+        now = datetime.now(UTC)
+        moment = now if self.fired.is_set() else next_fire(self.settings.training.schedule, now)
         return moment.astimezone(UTC).isoformat(timespec="seconds") if moment else ""
 
     def start(self, store: Store) -> None:
@@ -55,8 +54,7 @@ class Retrainer:
             self.fired.set, parse_schedule(schedule), coalesce=True, misfire_grace_time=None, max_instances=1
         )
         self.scheduler.start()
-        last = store.last_training()
-        if last is not None and missed(schedule, last.started_at, datetime.now(UTC)):
+        if is_overdue(store, schedule, datetime.now(UTC)):
             self.fired.set()
 
     def tend(self, store: Store) -> None:

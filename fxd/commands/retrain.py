@@ -13,12 +13,13 @@ from datetime import UTC, datetime, timedelta
 from types import FrameType
 from typing import Any, Literal
 
-from fxd.config import Settings
+from fxd.config import Settings, settings_mark
 from fxd.factory import install_factory_model
 from fxd.insight.hints import model_hint
+from fxd.instance import Instance, Status
 from fxd.log import warn_only
 from fxd.store.store import open_store
-from fxd.training.due import due
+from fxd.training.due import Due, due
 from fxd.training.lock import who_trains
 from fxd.training.progress import Progress, clock, ending, facts_of, minutes
 from fxd.training.schedule import check_schedule
@@ -44,28 +45,52 @@ def tell_when(settings: Settings, as_json: bool) -> int:
         hint = model_hint(settings, store.champion())
         last = store.last_training()
     at_work = who_trains(settings.paths.db)
-    next_at = verdict.next_at.astimezone() if verdict.next_at else None
+    running = Instance(settings.paths.db).read()
+    next_at = next_look(verdict, running)
+    needs_daemon = running is None and bool(settings.training.schedule)
     if as_json:
         facts: dict[str, Any] = {
             "due": verdict.due,
             "next_at": next_at and next_at.isoformat(),
+            "needs_daemon": needs_daemon,
             "reason": verdict.reason,
         }
         facts["last"] = {"state": last.state, "reason": last.reason} if last else None
         print(json.dumps(facts | {"at_work": asdict(at_work) if at_work else None}))
         return 0
-    when = f"{next_at:%Y-%m-%d %H:%M}" if next_at else "never ([training] schedule is empty)"
-    print(f"The schedule looks next: {when}")
+    print(f"The schedule looks next: {in_words(next_at, needs_daemon)}")
     print(f"It would {'retrain' if verdict.due else 'not retrain'}: {verdict.reason}")
     if at_work is not None:
         print(f"One is under way: {at_work}")
     if last is not None and (last.state != "running" or at_work is None):
         ended = ending(last.state, last.reason, at_work is not None)
         print(f"The last one, {last.started_at.astimezone():%Y-%m-%d %H:%M}: {ended}")
+    if running is not None and running.settings not in ("", settings_mark(settings)):
+        print("Note: the daemon runs with other settings than those here: restart it to take them up")
     if hint:
         print(f"Note: {hint}")
     print("`fxd retrain --now` does it at once, `fxd retrain --list` lists those of before")
     return 0
+
+
+def next_look(verdict: Due, running: Status | None) -> datetime | None:
+    """When the schedule looks next, on the local clock; None where it never does, or once a daemon starts.
+
+    A daemon that runs looks when it says, whatever has become due meanwhile; only one that starts catches up.
+    """
+    if running is not None and (running.next_retraining or running.state != "starting"):
+        told = running.next_retraining
+        return datetime.fromisoformat(told).astimezone() if told else None
+    if verdict.next_at is None or (running is None and verdict.next_at <= datetime.now(UTC)):
+        return None
+    return verdict.next_at.astimezone()
+
+
+def in_words(next_at: datetime | None, needs_daemon: bool) -> str:
+    if next_at is not None:
+        when = f"{next_at:%Y-%m-%d %H:%M}"
+        return f"{when}, if a daemon runs then (`fxd start`)" if needs_daemon else when
+    return "when a daemon starts (`fxd start`)" if needs_daemon else "never ([training] schedule is empty)"
 
 
 def retrain_now(settings: Settings, scheduled: bool, as_json: bool, steps: int | None) -> int:

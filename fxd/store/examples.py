@@ -1,6 +1,7 @@
 """The training set: which dry sounds are kept, and for which saturator settings they were heard."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from sqlalchemy import Connection, Double, Select, cast, delete, func, select, update
 
@@ -32,6 +33,12 @@ class Examples(Database):
         query = select(*columns_of(examples, Example)).where(examples.c.id.in_(first_of_each_content()))
         with self.read() as connection:
             return [Example(*row) for row in connection.execute(query.order_by(examples.c.id))]
+
+    def first_example_at(self) -> datetime | None:
+        """When the oldest of the sounds that are kept was added; None where there is none."""
+        with self.read() as connection:
+            oldest: datetime | None = connection.execute(select(func.min(examples.c.added_at))).scalar_one()
+        return oldest
 
     def dataset_seconds(self) -> float:
         """Length of the sounds that are kept, each counted once."""

@@ -22,19 +22,29 @@ class Due:
     due: bool
     """Whether there is something to gain from a retraining."""
     next_at: datetime | None
-    """When the schedule looks next; `now` where it slept through its time; None without a schedule."""
+    """When a daemon that starts now looks next: `now` where it has to catch up; None without a schedule."""
     reason: str
     """One plain sentence."""
 
 
 def due(store: Store, settings: Settings, now: datetime) -> Due:
     """Whether the next scheduled retraining would take place, from what the store knows; `now` is aware."""
-    last = last_finished(store)
-    is_due, reason = worth_it(store, settings, last)
+    is_due, reason = worth_it(store, settings, last_finished(store))
     schedule = settings.training.schedule
-    if is_due and last is not None and missed(schedule, last.started_at, now):
+    if is_due and is_overdue(store, schedule, now):
         return Due(is_due, now, reason)
     return Due(is_due, next_fire(schedule, now), reason)
+
+
+def is_overdue(store: Store, schedule: str, now: datetime) -> bool:
+    """Whether a scheduled time went by since the last retraining that came to a result began.
+
+    A daemon catches up on it when it starts. Where none ever came to a result, the time counts since which there
+    is something to learn from: a machine that is always off at night would never get its first.
+    """
+    last = last_finished(store)
+    since = last.started_at if last is not None else store.first_example_at()
+    return since is not None and missed(schedule, since, now)
 
 
 def worth_it(store: Store, settings: Settings, last: Training | None) -> tuple[bool, str]:

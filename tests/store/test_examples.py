@@ -1,4 +1,6 @@
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -62,6 +64,16 @@ def test_a_sound_heard_under_two_settings_is_kept_and_counted_once(
     assert [example.content_sha256 for example in store.contents()] == ["c0", "c1"]
     assert store.dataset_seconds() == pytest.approx(1.5 + 0.5)
     assert store.dataset_bytes() == 3_000_001_000
+
+
+def test_the_oldest_sound_tells_since_when_there_is_a_set(store: Store, make_example: MakeExample) -> None:
+    assert store.first_example_at() is None
+    first = make_example("c0")
+    store.add_example(first)
+    store.add_example(replace(make_example("c1"), added_at=first.added_at + timedelta(days=1)))
+    assert store.first_example_at() == first.added_at
+    store.remove_examples(["c0"])
+    assert store.first_example_at() == first.added_at + timedelta(days=1)
 
 
 def test_many_sounds_are_removed_at_once(store: Store, make_example: MakeExample) -> None:

@@ -1,13 +1,18 @@
 """When the next retraining is due, and why."""
 
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
+from fxd.commands.retrain import tell_when
 from fxd.config import SaturatorSettings, Settings, TcnSettings, TrainingSettings
 from fxd.engines.settings_hash import settings_hash
 from fxd.engines.tcn import TcnModel
+from fxd.instance import Instance, Status
+from fxd.retrainer import Retrainer
 from fxd.store.examples import add_example
 from fxd.store.records import Example, Training, TrainingState
 from fxd.store.store import Store
@@ -197,6 +202,91 @@ def test_a_time_that_was_slept_through_is_now(
     assert not due(store, settings, NOW).due
     add_seconds(300, NOW - timedelta(days=1))
     assert due(store, settings, NOW).next_at == NOW
+
+
+@pytest.mark.parametrize("last", [None, "kept", "cut off", "stopped"])
+def test_a_daemon_that_starts_catches_up_and_nobody_says_otherwise(
+    store: Store,
+    settings: Settings,
+    add_seconds: AddSeconds,
+    serve: Do,
+    log_training: Do,
+    capsys: pytest.CaptureFixture[str],
+    last: str | None,
+) -> None:
+    now = datetime.now(UTC)
+    serve()
+    add_seconds(300, now - timedelta(days=2))
+    if last is not None:
+        log_training(now - timedelta(days=3), "kept")
+    last_night = now - timedelta(minutes=1)  # no scheduled time has come since
+    if last == "stopped":
+        log_training(last_night, "stopped")
+    elif last == "cut off":
+        store.begin_training(Training("cut off", last_night, "schedule", "running"))
+    assert due(store, settings, now).next_at == now
+    assert told_by_command(settings, capsys) == {"due": True, "next_at": None, "needs_daemon": True}
+    retrainer = Retrainer(settings, settings.paths.db.parent)
+    retrainer.start(store)
+    retrainer.stop()
+    assert retrainer.fired.is_set()
+    assert datetime.fromisoformat(retrainer.next_at) - now < timedelta(minutes=1)
+
+
+def test_a_daemon_that_starts_has_nothing_to_catch_up_on_in_a_home_of_today(
+    store: Store, settings: Settings, add_seconds: AddSeconds, capsys: pytest.CaptureFixture[str]
+) -> None:
+    now = datetime.now(UTC)
+    yearly = settings.model_copy(
+        update={"training": TrainingSettings(schedule=f"0 0 {(now - timedelta(days=40)):%d %m} *")}
+    )
+    add_seconds(300, now - timedelta(days=30))
+    told = told_by_command(yearly, capsys)
+    assert told["needs_daemon"]
+    assert datetime.fromisoformat(told["next_at"]) > now + timedelta(days=300)
+    retrainer = Retrainer(yearly, settings.paths.db.parent)
+    retrainer.start(store)
+    retrainer.stop()
+    assert not retrainer.fired.is_set()
+    assert tell_when(yearly, as_json=False) == 0
+    assert "if a daemon runs then (`fxd start`)" in capsys.readouterr().out
+
+
+def test_what_becomes_due_while_a_daemon_runs_waits_for_its_schedule(
+    store: Store,
+    settings: Settings,
+    add_seconds: AddSeconds,
+    serve: Do,
+    log_training: Do,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    now = datetime.now(UTC)
+    serve()
+    log_training(now - timedelta(days=3), "kept")
+    retrainer = Retrainer(settings, settings.paths.db.parent)
+    retrainer.start(store)
+    retrainer.tend(store)
+    retrainer.stop()
+    add_seconds(300, now)
+    with Instance(settings.paths.db) as instance:
+        status = Status(1, "here", f"{now}", "running", next_retraining=retrainer.next_at)
+        instance.write(status)
+        told = told_by_command(settings, capsys)
+        assert tell_when(settings, as_json=False) == 0
+    assert told["due"]
+    assert not told["needs_daemon"]
+    assert datetime.fromisoformat(told["next_at"]) == datetime.fromisoformat(status.next_retraining) > now
+    assert "when a daemon starts" not in capsys.readouterr().out
+    assert tell_when(settings, as_json=False) == 0
+    assert "looks next: when a daemon starts (`fxd start`)\n" in capsys.readouterr().out
+
+
+def told_by_command(settings: Settings, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    """What `fxd retrain --json` says of the next one."""
+    capsys.readouterr()
+    assert tell_when(settings, as_json=True) == 0
+    told = json.loads(capsys.readouterr().out)
+    return {name: told[name] for name in ("due", "next_at", "needs_daemon")}
 
 
 def test_without_a_schedule_there_is_no_next_time(
