@@ -12,7 +12,7 @@ from loguru import logger
 from fxd.config import LoggingSettings
 
 if TYPE_CHECKING:
-    from loguru import Record
+    from loguru import Message, Record
 
 ROTATION_BYTES = 10_000_000
 PLAIN = "{time:YYYY-MM-DD HH:mm:ss} {level:<7} {message}"
@@ -49,6 +49,27 @@ def warn_only() -> None:
     """For commands that tell their result themselves: nothing but warnings, on stderr."""
     logger.remove()
     logger.add(sys.stderr, level="WARNING", format="{level}: {message}", colorize=False)
+
+
+def hand_on(level: str) -> None:
+    """For a process that the daemon began: the log goes to stdout as JSON lines, for `log_handed_on` there.
+
+    Only the daemon writes to the log file: two processes that rotate one would lose lines.
+    """
+    logger.remove()
+    logger.add(write_handed_on, level=level, format="{message}", colorize=False)
+
+
+def write_handed_on(message: "Message") -> None:
+    # With a traceback where there is one, which the message of the record has not.
+    line = {"log": str(message).rstrip("\n"), "level": message.record["level"].name}
+    sys.stdout.write(json.dumps(line) + "\n")
+    sys.stdout.flush()
+
+
+def log_handed_on(line: dict[str, str]) -> None:
+    """Log what another process handed on, as if it had been said here."""
+    logger.log(line["level"], "{}", line["log"])
 
 
 def json_line(record: "Record") -> str:

@@ -13,10 +13,14 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from loguru import logger
 
 from fxd.config import Settings
+from fxd.log import log_handed_on
 from fxd.store.store import Store
 from fxd.training.due import due, is_overdue
 from fxd.training.lock import who_trains
 from fxd.training.schedule import next_fire, parse_schedule
+
+LAST_LINES_SECONDS = 1.0
+"""For what a retraining that has ended said last; longer only where a process of its own lives on."""
 
 
 class Retrainer:
@@ -31,6 +35,7 @@ class Retrainer:
         self.scheduler = BackgroundScheduler()
         self.fired = threading.Event()
         self.child: subprocess.Popen[str] | None = None
+        self.reader: threading.Thread | None = None
         self.begun_at = datetime.now(UTC)
         """When the one under way was."""
         self.progress: dict[str, Any] | None = None
@@ -95,21 +100,33 @@ class Retrainer:
         self.begun_at = datetime.now(UTC)
         self.child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
         self.progress = {}
-        threading.Thread(target=self.read_progress, args=(self.child,), daemon=True).start()
+        self.reader = threading.Thread(target=self.listen, args=(self.child,), daemon=True)
+        self.reader.start()
 
-    def read_progress(self, child: "subprocess.Popen[str]") -> None:
+    def listen(self, child: "subprocess.Popen[str]") -> None:
+        """Take in what the retraining says, until it ends: its progress, and what belongs in the log."""
         assert child.stdout is not None
         with child.stdout as lines:
             for line in lines:
                 try:
                     told = json.loads(line)
                 except json.JSONDecodeError:
-                    continue  # what a library prints is no progress
-                if child is self.child and isinstance(told, dict) and told.get("steps"):
+                    continue  # what a library prints is neither
+                if not isinstance(told, dict):
+                    continue
+                if "log" in told:
+                    log_handed_on(told)
+                elif child is self.child and told.get("steps"):
                     self.progress = told
+
+    def hear_out(self) -> None:
+        """Log the last lines of a retraining that has ended: they come before what became of it."""
+        if self.reader is not None:
+            self.reader.join(LAST_LINES_SECONDS)
 
     def reap(self, store: Store, code: int) -> None:
         self.progress = None
+        self.hear_out()
         if code and self.must_wait():
             self.fired.set()  # somebody else began in the same moment
             return
@@ -123,11 +140,14 @@ class Retrainer:
             logger.log(level, "retraining {}: {}", training.state, training.reason)
 
     def tell_reviews(self, store: Store, since: datetime) -> None:
-        """Log what the retraining found out about the model that served when it began."""
+        """Log what the retraining found out about the model that served when it began.
+
+        Where that was something bad, it has said so itself.
+        """
         for model_id in {promotion.model_id for promotion in store.promotions()[:3]}:
             for review in store.reviews(model_id):
-                if review.at >= since:
-                    logger.log("WARNING" if review.worse else "INFO", "{}", review.reason)
+                if review.at >= since and not review.worse:
+                    logger.info("{}", review.reason)
 
     def stop(self) -> None:
         """Ask a retraining under way to end; it keeps its checkpoint, and the next one resumes it."""
@@ -145,3 +165,4 @@ class Retrainer:
         except subprocess.TimeoutExpired:
             self.child.kill()
             self.child.wait()
+        self.hear_out()

@@ -15,7 +15,9 @@ import pytest
 from homes import Home, wait_until
 
 from fxd.commands.retrain import Asked, asked_to_end
+from fxd.config import load_settings
 from fxd.home import make_home
+from fxd.store.store import open_store
 
 SETTINGS = """
 [inbox]
@@ -210,6 +212,9 @@ def test_the_daemon_catches_up_on_a_retraining_and_processes_files_meanwhile(
     with sqlite3.connect(heard.root / "db" / "fxd.sqlite3") as connection:
         connection.execute("UPDATE trainings SET started_at = datetime(started_at, '-400 days')")
     connection.close()
+    with open_store(load_settings(heard.root).database_url) as store:
+        gone = next(example for example in store.contents() if example.subset == "training")
+    (heard.root / "db" / "dataset" / gone.path).unlink()
     daemon = heard.start()
     wait_until(lambda: "retraining: " in heard.stderr(), "the missed retraining begins")
     shutil.copy(clips[7], heard.inbox / "meanwhile.flac")
@@ -220,4 +225,11 @@ def test_the_daemon_catches_up_on_a_retraining_and_processes_files_meanwhile(
     wait_until(lambda: heard.status().retraining is None, "the daemon sees its end")
     assert len(heard.json("models")) == 3
     assert heard.stop(daemon) == 0
-    assert "retraining promoted" in heard.stderr() or "retraining kept" in heard.stderr()
+    log = (heard.root / "db" / "fxd.log").read_text()
+    said = [" ".join(line.split()[2:]) for line in log.splitlines()]
+    (how,) = [line for line in said if line.startswith("INFO training runs in ")]
+    (end,) = [line for line in said if line.startswith(("INFO retraining promoted", "INFO retraining kept"))]
+    (skipped,) = [line for line in said if line.startswith("WARNING a training example is skipped")]
+    assert f"dataset/{gone.path}: No such file" in skipped
+    assert said.index(skipped) < said.index(how) < said.index(end)
+    assert "WARNING: " not in heard.stderr()

@@ -17,7 +17,7 @@ from fxd.config import Settings, settings_mark
 from fxd.factory import install_factory_model
 from fxd.insight.hints import model_hint
 from fxd.instance import Instance, Status
-from fxd.log import warn_only
+from fxd.log import hand_on, warn_only
 from fxd.store.store import open_store
 from fxd.training.due import Due, due
 from fxd.training.lock import who_trains
@@ -97,7 +97,10 @@ def retrain_now(settings: Settings, scheduled: bool, as_json: bool, steps: int |
     """Retrain here. 1 where it failed, or stopped though nobody asked for it."""
     from fxd.training.retrain import retrain
 
-    warn_only()
+    if scheduled:
+        hand_on(settings.logging.level)
+    else:
+        warn_only()
     show = json_progress if as_json else shown_progress
     with open_store(settings.database_url) as store, asked_to_end(scheduled) as asked, show() as on_progress:
         install_factory_model(settings, store)

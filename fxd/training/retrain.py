@@ -100,14 +100,14 @@ def retrain(
             reason = f"ended at once; {then()}"
             store.finish_training(training.id, "stopped", None, reason, datetime.now(UTC))
             raise
-        logger.info("retraining: {}, {}", result.state, result.reason)
         try:
             store.finish_training(
                 training.id, result.state, result.model_id, result.reason, datetime.now(UTC)
             )
         except StoreUnavailable as error:
             # The next one finds the job, and puts that in order.
-            logger.error("the end of the retraining is not recorded yet: {}", error)
+            told_of = f"{result.state}, {result.reason}"
+            logger.error("the end of the retraining ({}) is not recorded yet: {}", told_of, error)
             return result
         if result.state != "stopped":
             drop_job(job_folder(settings.paths.db, by_steps=steps is not None))
