@@ -36,6 +36,7 @@ from fxd.screen import Screen
 from fxd.store.errors import StoreUnavailable
 from fxd.store.store import open_store
 from fxd.training.models import weights_path
+from fxd.trimmer import Trimmer
 
 TICK_SECONDS = 0.1
 STATUS_SECONDS = 0.5
@@ -70,6 +71,7 @@ class Daemon:
         self.lookout = Lookout(self.inbox, late_writes)
         self.late_writes = late_writes
         self.retrainer = Retrainer(settings, home)
+        self.trimmer = Trimmer(settings)
         self.observer = Observer(home)
         self.slots: list[Slot] = []
         self.closing = ExitStack()
@@ -138,6 +140,7 @@ class Daemon:
         lately = datetime.now(UTC) - timedelta(seconds=LATE_SECONDS)
         self.late_writes.watch_on(paths.inbox, self.store.runs_since(lately))
         self.closing.callback(self.lookout.stop)
+        self.closing.callback(self.trimmer.stop)
         if not self.once:
             self.closing.callback(self.retrainer.stop)
             self.retrainer.start(self.store)
@@ -194,6 +197,7 @@ class Daemon:
                     self.dispatcher.assign()
                     self.retrainer.tend(self.store)
                     self.retention.tend()
+                    self.trimmer.tend(self.store)
                     if not self.once:
                         self.observer.tend(self.store, self.dispatcher.done, self.dispatcher.is_idle)
                     self.resume()
@@ -298,6 +302,7 @@ class Daemon:
         """Finish what can be finished in a few seconds, give back the rest."""
         deadline = time.monotonic() + SHUTDOWN_SECONDS
         self.retrainer.stop()
+        self.trimmer.stop()
         if working := self.dispatcher.crew.working:
             logger.info("ending once {} files are finished; Ctrl-C again ends at once", working)
         while self.dispatcher.crew.working and time.monotonic() < deadline:
@@ -310,6 +315,7 @@ class Daemon:
         self.dispatcher.give_all_back()
         self.dispatcher.claims.close()
         self.retrainer.wait(deadline)
+        self.trimmer.wait(deadline)
         logger.info("ended: {} done, {} failed", self.dispatcher.done, self.dispatcher.failed)
 
     def exit_code(self) -> int:

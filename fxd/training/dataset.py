@@ -48,7 +48,15 @@ def subset_of(content_sha256: str) -> Subset:
 
 
 def trim_dataset(store: Store, dataset: Path, max_gb: float) -> list[Example]:
-    """Remove examples until the set is no larger than `max_gb` (10^9 bytes), and return them.
+    """Remove examples until the set is no larger than `max_gb` (10^9 bytes), and return them."""
+    removed = surplus(store, dataset, max_gb)
+    remove(store, dataset, removed)
+    tell_of(removed, max_gb)
+    return removed
+
+
+def surplus(store: Store, dataset: Path, max_gb: float) -> list[Example]:
+    """The examples that have to go so that the set is no larger than `max_gb` (10^9 bytes).
 
     Of training sounds the most redundant first, the oldest of the kind that takes up most
     (`fxd.training.kinds`); of validation sounds only those that judge no model, see `beyond_judging`. A quarter
@@ -58,7 +66,7 @@ def trim_dataset(store: Store, dataset: Path, max_gb: float) -> list[Example]:
     limit = max_gb * 1e9
     if store.dataset_bytes() <= limit:
         return []
-    contents = store.contents()
+    contents = contents_of(store, dataset)
     training = [example for example in contents if example.subset == "training"]
     validation = [example for example in contents if example.subset == "validation"]
     idle = beyond_judging(validation, limit)
@@ -71,20 +79,6 @@ def trim_dataset(store: Store, dataset: Path, max_gb: float) -> list[Example]:
             excess -= example.bytes
             if excess <= 0:
                 break
-    remove(store, dataset, removed + idle)
-    for gone, which in (
-        (removed, "of the kinds that it has most of, oldest first"),
-        (idle, "that judge no model"),
-    ):
-        if gone:
-            logger.info(
-                "the {} set lost {} sounds ({:.3g} GB) {}: [training] max_dataset_gb = {:g}",
-                gone[0].subset,
-                len(gone),
-                size_of(gone) / 1e9,
-                which,
-                max_gb,
-            )
     if judging > limit * 3 / 4:
         logger.warning(
             "the validation sounds that judge take {:.3g} GB of [training] max_dataset_gb = {:g}; raise it",
@@ -92,6 +86,35 @@ def trim_dataset(store: Store, dataset: Path, max_gb: float) -> list[Example]:
             max_gb,
         )
     return removed + idle
+
+
+def contents_of(store: Store, dataset: Path) -> list[Example]:
+    """The examples that this home keeps.
+
+    Several homes may share a database; a sound without a file here is then in the folder of another one, which
+    alone can remove it. In the home's own database a crash, or somebody, took the file away from its record.
+    """
+    contents = store.contents()
+    if Path(store.name).parent == dataset.parent:
+        return contents
+    return [example for example in contents if (dataset / example.path).exists()]
+
+
+def tell_of(removed: Sequence[Example], max_gb: float) -> None:
+    """Log what was removed."""
+    for subset, which in (
+        ("training", "of the kinds that it has most of, oldest first"),
+        ("validation", "that judge no model"),
+    ):
+        if gone := [example for example in removed if example.subset == subset]:
+            logger.info(
+                "the {} set lost {} sounds ({:.3g} GB) {}: [training] max_dataset_gb = {:g}",
+                subset,
+                len(gone),
+                size_of(gone) / 1e9,
+                which,
+                max_gb,
+            )
 
 
 def beyond_judging(validation: Sequence[Example], limit: float) -> list[Example]:

@@ -23,6 +23,8 @@ LOCK_NAME = "training.lock"
 HOLDER_NAME = "training.json"
 PATIENCE_SECONDS = 1.0
 """Somebody who only looks whether the lock is held holds it for a moment."""
+TRIM_PATIENCE_SECONDS = 15.0
+"""Where nobody is named, somebody only keeps retrainings away for a moment, on a disk that may be slow."""
 TELL_SECONDS = 1.0
 
 
@@ -78,7 +80,7 @@ def training_lock(db: Path) -> Iterator[HeldLock]:
     make_folder(db)
     lock = FileLock(db / LOCK_NAME)
     try:
-        lock.acquire(timeout=PATIENCE_SECONDS)
+        lock.acquire(timeout=PATIENCE_SECONDS if read_holder(db) else TRIM_PATIENCE_SECONDS)
     except Timeout as error:
         who = read_holder(db) or "another process"
         raise AlreadyTraining(
@@ -89,6 +91,24 @@ def training_lock(db: Path) -> Iterator[HeldLock]:
         yield HeldLock(db)
     finally:
         (db / HOLDER_NAME).unlink(missing_ok=True)
+        lock.release()
+
+
+@contextmanager
+def training_kept_away(db: Path) -> Iterator[bool]:
+    """Let no retraining begin while the block runs; false where one is under way, which goes on.
+
+    For a moment only: whoever wants to retrain waits for the end of the block.
+    """
+    lock = FileLock(db / LOCK_NAME, is_singleton=False)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        yield False
+        return
+    try:
+        yield True
+    finally:
         lock.release()
 
 
