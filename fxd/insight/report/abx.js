@@ -75,7 +75,7 @@ globalThis.fxdBlindTest = (() => {
       if (!this.playback) {
         await sound.take(this);
         const sounds = await this.load();
-        if (sounds === null || this.playback || !this.trials) return;
+        if (sounds === null || this.playback || !this.trials || !sound.isPlaying(this)) return;
         const both = new Map(Object.values(SOURCES).map((name) => [name, sounds.get(name)]));
         this.playback = new sound.Playback(sound.audioContext(), both, this.source);
       }

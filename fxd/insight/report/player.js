@@ -203,5 +203,7 @@ globalThis.fxdSound = (() => {
 
   const articles = [...document.querySelectorAll("article.sound")];
   const players = articles.map((article) => new Player(article));
-  return { articles, players, load, take, Playback, Unplayable, audioContext };
+  // Somebody may have begun another one while sounds were still decoded.
+  const isPlaying = (who) => current === who;
+  return { articles, players, load, take, isPlaying, Playback, Unplayable, audioContext };
 })();
