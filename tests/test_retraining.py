@@ -25,7 +25,7 @@ settle_seconds = 0.2
 [processing]
 workers = 1
 [training]
-max_minutes = 0.1
+max_minutes = 0.2
 min_new_seconds = 0
 schedule = "0 0 1 1 *"
 """
@@ -207,7 +207,7 @@ def test_steps_and_list_are_refused_where_they_mean_nothing(home: Home) -> None:
 def test_the_daemon_catches_up_on_a_retraining_and_processes_files_meanwhile(
     heard: Home, clips: list[Path]
 ) -> None:
-    heard.configure(SETTINGS.replace("max_minutes = 0.1", "max_minutes = 0.25"))  # long enough to be met
+    heard.configure(SETTINGS.replace("max_minutes = 0.2", "max_minutes = 0.25"))  # long enough to be met
     heard.fxd("retrain", "--now", "--steps", "20")
     with sqlite3.connect(heard.root / "db" / "fxd.sqlite3") as connection:
         connection.execute("UPDATE trainings SET started_at = datetime(started_at, '-400 days')")
