@@ -21,7 +21,7 @@ help:
 	@echo "make load         ten thousand files at once, and a log of a million runs (a quarter of an hour)"
 	@echo "make live         how hard playing is, and what is late: ten minutes a row (two hours)"
 	@echo "make live-soak    half an hour of switching between two equal engines (six minutes)"
-	@echo "make factory      train the models that ship with fxd anew (two hours and a quarter)"
+	@echo "make factory      train the models that ship with fxd anew (three hours)"
 	@echo "make clean        remove .venv and caches; inbox, outbox, models and db stay"
 
 $(VENV)/ready: pyproject.toml constraints.txt
