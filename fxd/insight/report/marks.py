@@ -5,14 +5,15 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from fxd.insight.energy import SEGMENT
 from fxd.insight.plain import short_id
-from fxd.insight.report.logbook import Logbook, Rows
+from fxd.insight.report.logbook import Logbook, Mask
 from fxd.insight.report.trend import MOST_MARKS, Mark, MarkOf
 from fxd.insight.sentences import sentence
 from fxd.store.records import Change, Environment, Promotion
 
 Codes = npt.NDArray[np.int32]
+AROUND = 10
+"""Runs on either side that are looked at: as many as a change needs (`fxd.insight.energy`, 60 MB to load)."""
 
 
 def marks_of(log: Logbook, promotions: Sequence[Promotion], changes: Sequence[Change]) -> tuple[Mark, ...]:
@@ -26,8 +27,7 @@ def marks_of(log: Logbook, promotions: Sequence[Promotion], changes: Sequence[Ch
     ]
     host = log.machine.host if log.machine else ""
     found += [mark_of(change, host) for change in changes if log.at[0] <= change.at.timestamp() <= log.at[-1]]
-    settings = np.flatnonzero(log.settings >= 0)
-    for row, _ in handovers(log.settings, settings):
+    for row, _ in handovers(log.settings, log.settings >= 0):
         found.append(Mark(log.time(row), "settings", "other [saturator] settings"))
     for row, before in moves(log):
         old, new = (log.environments[int(log.environment[one])] for one in (before, row))
@@ -49,31 +49,34 @@ def moves(log: Logbook) -> Iterator[tuple[int, int]]:
     """The first run on each further host, and those from which on a host was another, with the run before."""
     hosts = {key: environment.host for key, environment in log.environments.items()}
     for host in dict.fromkeys(hosts.values()):
-        keys = [key for key, name in hosts.items() if name == host]
-        rows = np.flatnonzero(np.isin(log.environment, keys))
-        if len(rows) and rows[0] > 0:
-            yield int(rows[0]), int(rows[0]) - 1
-        yield from handovers(log.environment, rows)
+        there = np.zeros(len(log), np.bool_)
+        for key in (key for key, name in hosts.items() if name == host):
+            there |= log.environment == key
+        if (first := int(there.argmax())) > 0:
+            yield first, first - 1
+        yield from handovers(log.environment, there)
 
 
-def handovers(codes: Codes, rows: Rows) -> Iterator[tuple[int, int]]:
-    """The rows, of `rows`, from which on another code holds, each with the row before.
+def handovers(codes: Codes, there: Mask) -> Iterator[tuple[int, int]]:
+    """The rows, of those `there`, from which on another code holds, each with the row before.
 
     As for the events of a change, either side has most of its own, and a quarter of the other's at most, so that
     turns of two settings are none.
     """
-    mine = codes[rows]
+    mine = codes if there.all() else codes[there]
     places = np.flatnonzero(mine[1:] != mine[:-1]) + 1
-    begins, ends = np.maximum(places - SEGMENT, 0), np.minimum(places + SEGMENT, len(mine))
+    if not len(places):
+        return  # of a million runs that are alike nothing more is held
+    begins, ends = np.maximum(places - AROUND, 0), np.minimum(places + AROUND, len(mine))
     is_one = np.ones(len(places), np.bool_)
     for code in np.union1d(mine[places], mine[places - 1]):
-        count = np.concatenate([[0], np.cumsum(mine == code)])
+        count = np.concatenate([[0], np.cumsum(mine == code, dtype=np.int32)])
         before, after = count[places] - count[begins], count[ends] - count[places]
         few_before, few_after = 4 * before <= places - begins, 4 * after <= ends - places
         most_before, most_after = 2 * before >= places - begins, 2 * after >= ends - places
         is_one &= np.where(mine[places] == code, most_after & few_before, True)
         is_one &= np.where(mine[places - 1] == code, most_before & few_after, True)
-    last = None
+    rows, last = np.flatnonzero(there), None
     for place in places[is_one]:
         # A late run of the old code makes one into two.
         if (pair := (int(mine[place - 1]), int(mine[place]))) != last:
