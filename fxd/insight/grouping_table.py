@@ -8,6 +8,7 @@ from rich.measure import Measurement
 from rich.table import Table
 
 from fxd.insight.grouping import Group, Grouping
+from fxd.insight.lines import Shortened
 from fxd.insight.plain import plain, short_id
 from fxd.insight.sparkline import sparkline
 from fxd.insight.spreadsheet import Cell
@@ -16,7 +17,6 @@ from fxd.insight.stats_table import (
     GAP,
     LEAST_COURSE,
     WHOLE,
-    Shortened,
     draws_courses,
     figure,
     intervals_told,

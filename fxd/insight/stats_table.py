@@ -4,14 +4,14 @@ import math
 from collections.abc import Iterable, Sequence
 
 from rich import box
-from rich.cells import cell_len
-from rich.console import Console, ConsoleOptions, RenderResult
+from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
 from fxd.bootstrap import FEWEST
 from fxd.insight.heard import Heard
+from fxd.insight.lines import Shortened, stacked
 from fxd.insight.plain import plain, short_id
 from fxd.insight.sparkline import COURSE, sparkline
 from fxd.insight.stats import (
@@ -26,7 +26,6 @@ from fxd.local_time import minute
 from fxd.store.records import Run
 
 NOTHING = "–"
-ELLIPSIS = "…"
 
 MOST_FAILURES = 20
 """Failed runs whose reasons are told."""
@@ -109,36 +108,6 @@ def print_section(console: Console, title: str, table: Table) -> None:
     console.print(Text(title, style="bold"))
     console.print(table)
     console.print()
-
-
-class Shortened:
-    """Lines that give way where the table is too wide, and lose their middle then.
-
-    The end says more about a file than the middle does.
-    """
-
-    def __init__(self, *lines: str, styles: Sequence[str] = ()) -> None:
-        self.lines, self.styles = lines, styles
-
-    def __rich_console__(self, _console: Console, options: ConsoleOptions) -> RenderResult:
-        yield stacked([shorten(line, options.max_width) for line in self.lines], self.styles)
-
-    def __rich_measure__(self, _console: Console, _options: ConsoleOptions) -> Measurement:
-        width = max(map(cell_len, self.lines), default=0)
-        return Measurement(min(width, 8), width)
-
-
-def stacked(lines: Sequence[str], styles: Sequence[str] = ()) -> Text:
-    """Many cells of a column as one, each a line in its style.
-
-    Rich lays cells out one by one, and that was a tenth of the whole command's time for fifty runs.
-    """
-    text = Text("\n".join(lines), no_wrap=True)
-    start = 0
-    for line, style in zip(lines, styles or [""] * len(lines), strict=True):
-        text.stylize(style, start, start := start + len(line))
-        start += 1
-    return text
 
 
 def runs_table(
@@ -244,29 +213,6 @@ def summary_cells(summary: Summary) -> list[str]:
 
 def new_table() -> Table:
     return Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
-
-
-def shorten(text: str, width: int) -> str:
-    """The text in at most `width` terminal cells; what is too long loses its middle.
-
-    >>> shorten("session/drums/take 12.wav", 16)
-    'session…e 12.wav'
-    """
-    if cell_len(text) <= width:
-        return text
-    room = width - cell_len(ELLIPSIS)
-    tail = fitting(text[::-1], room - room // 2)[::-1]
-    return fitting(text, room - cell_len(tail)) + ELLIPSIS + tail
-
-
-def fitting(text: str, width: int) -> str:
-    """As much of the beginning as `width` cells hold; a wide character takes two."""
-    used = 0
-    for position, character in enumerate(text):
-        used += cell_len(character)
-        if used > width:
-            return text[:position]
-    return text
 
 
 def length(seconds: float) -> str:

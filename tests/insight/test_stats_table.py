@@ -6,9 +6,10 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
+from fxd.insight.lines import shorten
 from fxd.insight.plain import plain
 from fxd.insight.sparkline import LEVEL
-from fxd.insight.stats_table import print_stats, shorten
+from fxd.insight.stats_table import print_stats
 from fxd.store.records import Quality, Result, Run
 
 MakeRun = Callable[..., Run]
