@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import signal
 import socket
 import sqlite3
@@ -21,7 +22,7 @@ from serving import Following, Serve, Served
 from fxd.config import load_settings, settings_mark
 from fxd.insight.dashboard import connection, feed, portrait
 from fxd.insight.dashboard.feed import Refresh
-from fxd.insight.dashboard.server import Dashboard, PageServer, listen, make_server
+from fxd.insight.dashboard.server import Dashboard, PageServer, is_trouble, listen, make_server
 from fxd.instance import Instance, Status
 from fxd.store import sqlite
 from fxd.store.records import Run
@@ -393,3 +394,11 @@ def test_a_drawing_that_failed_is_tried_again(home: Home, monkeypatch: pytest.Mo
         in_a_loop(draw)
     assert in_a_loop(draw) == {"verdict": "<p>good</p>"}
     assert in_a_loop(draw) == {}, "the same is not drawn twice"
+
+
+def test_only_trouble_is_told_at_the_end() -> None:
+    def told(text: str, *values: object) -> bool:
+        return is_trouble(logging.LogRecord("uvicorn.error", logging.ERROR, "", 0, text, values, None))
+
+    assert not told("Cancel %s running task(s), timeout graceful shutdown exceeded", 0)
+    assert told("Exception in ASGI application\n")
