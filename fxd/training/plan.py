@@ -2,9 +2,9 @@
 
 The plan is made from measured costs, and kept with the training: so a training that was interrupted goes on as
 planned, and the same plan with the same seed gives the same weights on the same machine. One by time is made
-again after its first validation, when it is known what steps take in earnest. Only where the machine turns out
-slower after that does the clock take over, for most of the gain comes from the end of the decay, and a decay that
-is cut off has none of it:
+again after its first validation, or a twentieth of its time, when it is known what steps take in earnest. Only
+where the machine turns out slower after that does the clock take over, for most of the gain comes from the end of
+the decay, and a decay that is cut off has none of it:
 
     share of the plan    0 ---- step / steps ----------------------- 1     on time: this one is ahead
     share of the time    0 -- seconds / training_seconds ----------- 1     too slow: this one is
@@ -63,6 +63,11 @@ class Plan:
     @property
     def is_to_be_settled(self) -> bool:
         return self.seconds < inf and not self.settled
+
+    def is_to_be_settled_now(self, seconds: float) -> bool:
+        """Whether it waits for no validation, as it has only the last, and a part of its time went by."""
+        only_the_last = self.validate_every >= self.steps
+        return self.is_to_be_settled and only_the_last and seconds >= VALIDATION_SHARE * self.seconds
 
     def made_again(self, step: int, seconds: float, costs: Costs) -> "Plan":
         """The same budget after `step` steps and `seconds`, with what both costs turned out to be.

@@ -207,11 +207,13 @@ def run(
         if now - saved_at >= (CHECKPOINT_SECONDS / 2 if course.validation_is_due else CHECKPOINT_SECONDS):
             keep(course, checkpoint)
             saved_at = now
+        before = course.seconds
+        step_seconds = (before - first_seconds) / (course.step - first_step)
         if course.validation_is_due:
-            before = course.seconds
             course.validate(validation)
-            step_seconds = (before - first_seconds) / (course.step - first_step)
             course.settle(Costs(step_seconds, course.seconds - before))
+        elif course.plan.is_to_be_settled_now(before):
+            course.settle(Costs(step_seconds, 0.0))
         if now - reported_at >= PROGRESS_SECONDS or course.finished:
             on_progress(
                 Progress(

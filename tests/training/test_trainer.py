@@ -260,6 +260,9 @@ def test_a_plan_by_time_is_made_again_once_it_is_known_what_steps_take(
     assert trained.steps == trained.plan.steps == 200 - 2 - 5 * 3
     assert trained.plan.settled
     assert saved_plan(tmp_path / "checkpoint") == trained.plan
+    once = replace(plan, validate_every=100, seconds=100.0)
+    trained = run(tmp_path / "once", once, segments=ClipSegments(tick))
+    assert trained.steps == trained.plan.steps == trained.plan.validate_every == 99
     fixed = run(tmp_path / "fixed", replace(plan, seconds=math.inf), segments=ClipSegments(tick))
     assert fixed.steps == 100
 
