@@ -17,7 +17,7 @@ from fxd.metrics import ErrorSums, decibels
 from fxd.store.records import CurvePoint
 from fxd.training.checkpoint import Best, Checkpoint
 from fxd.training.learner import ANEW, Energy, Learner, Segments, Tensors, TrainingFailed
-from fxd.training.plan import Costs, Plan
+from fxd.training.plan import Plan
 
 BLOCK_FRAMES = 65_536
 
@@ -126,11 +126,6 @@ class Course:
         if self.best is None or esr < self.best.esr:
             self.best = Best(self.step, esr, weights) if not math.isnan(esr) else None
         self.on_point(self.curve[-1])
-
-    def settle(self, costs: Costs) -> None:
-        """After the first validation: let a plan by time have as many steps as these costs allow."""
-        if self.plan.is_to_be_settled:
-            self.plan = self.plan.made_again(self.step, self.seconds, costs)
 
     def model(self, weights: Tensors) -> TcnModel:
         """Raises TrainingFailed where a weight is nan or inf."""

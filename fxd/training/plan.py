@@ -1,16 +1,15 @@
 """How a time budget becomes a fixed number of steps, and how fast is learned at each of them.
 
-The plan is made from measured costs, and kept with the training: so a training that was interrupted goes on as
-planned, and the same plan with the same seed gives the same weights on the same machine. One by time is made
-again after its first validation, or a twentieth of its time, when it is known what steps take in earnest. Only
-where the machine turns out slower after that does the clock take over, for most of the gain comes from the end of
-the decay, and a decay that is cut off has none of it:
+The plan is made once, from measured costs, and kept with the training: so a training that was interrupted goes
+on as planned, and the same plan with the same seed gives the same weights on the same machine. Only where the
+machine turns out slower than measured does the clock take over, for most of the gain comes from the end of the
+decay, and a decay that is cut off has none of it:
 
     share of the plan    0 ---- step / steps ----------------------- 1     on time: this one is ahead
     share of the time    0 -- seconds / training_seconds ----------- 1     too slow: this one is
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import ceil, cos, inf, pi
 
 RECIPE = 1
@@ -28,8 +27,6 @@ VALIDATION_SHARE = 0.05
 MOST_VALIDATIONS = 20
 SPARE_SHARE = 0.03
 """Of the budget: steps do not all take as long as those that were measured."""
-SETTLED_SPARE_SHARE = 0.01
-"""The same where so many were that a twentieth of the budget went by."""
 
 
 @dataclass(frozen=True)
@@ -57,30 +54,6 @@ class Plan:
     """After these the last validation begins, whatever the step."""
     known_steps: int = 0
     """What the weights that it starts from have taken in all; 0 is a start from zero."""
-    settled: bool = False
-    """Whether it was made again."""
-
-    @property
-    def is_to_be_settled(self) -> bool:
-        return self.seconds < inf and not self.settled
-
-    def is_to_be_settled_now(self, seconds: float) -> bool:
-        """Whether it waits for no validation, as it has only the last, and a part of its time went by."""
-        only_the_last = self.validate_every >= self.steps
-        return self.is_to_be_settled and only_the_last and seconds >= VALIDATION_SHARE * self.seconds
-
-    def made_again(self, step: int, seconds: float, costs: Costs) -> "Plan":
-        """The same budget after `step` steps and `seconds`, with what both costs turned out to be.
-
-        >>> plan = Plan(steps=1000, validate_every=50, seconds=100.0)
-        >>> plan.made_again(50, 10.0, Costs(step=0.05, validation=1.0)).steps
-        1450
-        """
-        validations = ceil(self.steps / self.validate_every)
-        # The last one is no part of these seconds.
-        left = (1 - SETTLED_SPARE_SHARE) * self.seconds - seconds - (validations - 1) * costs.validation
-        steps = step + max(1, int(left / costs.step))
-        return replace(self, steps=steps, validate_every=ceil(steps / validations), settled=True)
 
     def learning_rate_at(self, step: int, seconds: float) -> float:
         """The rate of a step that begins after `seconds`: half a cosine, from full to nothing.

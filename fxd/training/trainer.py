@@ -19,7 +19,7 @@ from fxd.store.records import CurvePoint
 from fxd.training.checkpoint import Best, Checkpoint
 from fxd.training.course import Course, ValidationPair, validation_esr
 from fxd.training.learner import Energy, Learner, Segments, TrainingFailed, choose_device, one_thread
-from fxd.training.plan import Costs, Plan
+from fxd.training.plan import Plan
 from fxd.training.progress import Progress
 
 __all__ = [
@@ -139,7 +139,7 @@ def train(
     best = outcome(course, complete=not (stopped or cut_short))
     return Trained(
         model=course.model(best.weights),
-        plan=course.plan,
+        plan=plan,
         steps=course.step,
         best_step=best.step,
         best_esr_db=decibels(best.esr),
@@ -149,7 +149,7 @@ def train(
         compiled=course.learner.compiled,
         stopped_early=stopped,
         cut_short=cut_short,
-        cut_by_clock=course.step < course.plan.steps and not (stopped or cut_short),
+        cut_by_clock=course.step < plan.steps and not (stopped or cut_short),
     )
 
 
@@ -195,7 +195,6 @@ def run(
     """All steps that are left, or those until `should_end`; True where `should_stop` interrupted it."""
     saved_at = reported_at = time.monotonic()
     unreported = Energy(0.0, 0.0)
-    first_step, first_seconds = course.step, course.seconds
     if course.step and course.validation_is_due:
         course.validate(validation)  # it was killed before it had been
     while not (course.finished or should_end()):
@@ -207,13 +206,8 @@ def run(
         if now - saved_at >= (CHECKPOINT_SECONDS / 2 if course.validation_is_due else CHECKPOINT_SECONDS):
             keep(course, checkpoint)
             saved_at = now
-        before = course.seconds
-        step_seconds = (before - first_seconds) / (course.step - first_step)
         if course.validation_is_due:
             course.validate(validation)
-            course.settle(Costs(step_seconds, course.seconds - before))
-        elif course.plan.is_to_be_settled_now(before):
-            course.settle(Costs(step_seconds, 0.0))
         if now - reported_at >= PROGRESS_SECONDS or course.finished:
             on_progress(
                 Progress(

@@ -16,7 +16,6 @@ from fxd.engines.engine import Array, render
 from fxd.engines.saturator import Saturator
 from fxd.engines.tcn import PRESETS, Architecture, LayerArray, TcnModel
 from fxd.training import trainer
-from fxd.training.course import Course
 from fxd.training.measuring import plan_for
 from fxd.training.plan import Plan
 from fxd.training.trainer import (
@@ -234,37 +233,6 @@ def test_a_complete_training_gives_its_last_weights_though_an_earlier_validation
     assert trained.best_step == trained.steps
     assert trained.best_esr_db == pytest.approx(trained.curve[-1].validation_esr_db)
     assert 10 * math.log10(validation_esr(trained.model, VALIDATION)) == pytest.approx(trained.best_esr_db)
-
-
-def test_a_plan_by_time_is_made_again_once_it_is_known_what_steps_take(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Planned were steps of 2 seconds, and they take 1; a validation takes 3."""
-    now = [0.0]
-    monkeypatch.setattr(trainer.time, "monotonic", lambda: now[0])
-
-    def tick(_drawn: int, _wet: Array) -> None:
-        now[0] += 1
-
-    validate = Course.validate
-
-    def slowly(course: Course, pairs: Any) -> None:
-        now[0] += 3
-        validate(course, pairs)
-
-    monkeypatch.setattr(Course, "validate", slowly)
-    plan = replace(PLAN, steps=100, validate_every=20, seconds=200.0)
-    trained = run(tmp_path, plan, segments=ClipSegments(tick))
-    assert not trained.cut_by_clock
-    # 1 % is to spare; five validations come before the last one.
-    assert trained.steps == trained.plan.steps == 200 - 2 - 5 * 3
-    assert trained.plan.settled
-    assert saved_plan(tmp_path / "checkpoint") == trained.plan
-    once = replace(plan, validate_every=100, seconds=100.0)
-    trained = run(tmp_path / "once", once, segments=ClipSegments(tick))
-    assert trained.steps == trained.plan.steps == trained.plan.validate_every == 99
-    fixed = run(tmp_path / "fixed", replace(plan, seconds=math.inf), segments=ClipSegments(tick))
-    assert fixed.steps == 100
 
 
 def test_a_warm_start_from_another_architecture_is_refused(tmp_path: Path) -> None:
