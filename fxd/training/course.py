@@ -17,7 +17,7 @@ from fxd.metrics import ErrorSums, decibels
 from fxd.store.records import CurvePoint
 from fxd.training.checkpoint import Best, Checkpoint
 from fxd.training.learner import ANEW, Energy, Learner, Segments, Tensors, TrainingFailed
-from fxd.training.plan import Plan
+from fxd.training.plan import LOOKS, Plan
 
 BLOCK_FRAMES = 65_536
 
@@ -73,6 +73,8 @@ class Course:
         self.recent = Energy(0.0, 0.0)
         """Of all batches since the latest point of the curve."""
         self.began = time.monotonic()
+        self.looked_at = (0, 0.0)
+        """The step and the seconds at which the plan was held against the clock for the last time."""
 
     @property
     def seconds(self) -> float:
@@ -110,6 +112,18 @@ class Course:
         self.step += 1
         self.recent = self.recent.plus(energy)
         return energy
+
+    def look_at_the_clock(self) -> None:
+        """Now and then, and at the end of the plan, lengthen it where else time would stay unused.
+
+        Checkpoints and validations are in what the steps since the last look took, and seldom in equal shares.
+        Where there were more, the plan stays until the next look; where fewer, the clock leads it to its end.
+        """
+        (step, seconds), now = self.looked_at, self.seconds
+        if now - seconds < self.plan.seconds / LOOKS and self.step < self.plan.steps:
+            return
+        self.plan = self.plan.lengthened(self.step, now, (self.step - step) / (now - seconds))
+        self.looked_at = (self.step, now)
 
     def validate(self, pairs: Sequence[ValidationPair]) -> None:
         """Judge the network as it is now, once a step, and keep it if it is the best so far."""
@@ -165,6 +179,7 @@ class Course:
         self.step, self.recent = saved.step, saved.recent
         self.curve, self.best = list(saved.curve), saved.best
         self.began = time.monotonic() - saved.seconds
+        self.looked_at = (saved.step, saved.seconds)
         for point in self.curve:
             self.on_point(point)
         return True

@@ -1,15 +1,16 @@
 """How a time budget becomes a fixed number of steps, and how fast is learned at each of them.
 
-The plan is made once, from measured costs, and kept with the training: so a training that was interrupted goes
-on as planned, and the same plan with the same seed gives the same weights on the same machine. Only where the
-machine turns out slower than measured does the clock take over, for most of the gain comes from the end of the
-decay, and a decay that is cut off has none of it:
+The plan is made from costs that are measured for a moment, and kept with the training: so a training that was
+interrupted goes on as planned, and the same plan with the same seed gives the same weights on the same machine.
+Where the machine turns out faster than in that moment, the plan is lengthened, or time would stay unused. Where
+it turns out slower, the clock takes over, for most of the gain comes from the end of the decay, and a decay that
+is cut off has none of it:
 
     share of the plan    0 ---- step / steps ----------------------- 1     on time: this one is ahead
     share of the time    0 -- seconds / training_seconds ----------- 1     too slow: this one is
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil, cos, inf, pi
 
 RECIPE = 1
@@ -27,6 +28,10 @@ VALIDATION_SHARE = 0.05
 MOST_VALIDATIONS = 20
 SPARE_SHARE = 0.03
 """Of the budget: steps do not all take as long as those that were measured."""
+LOOKS = 20
+"""How often in its time a plan is held against what steps take in earnest, beside the look at its end."""
+UNUSED_SHARE = 0.02
+"""Of the time: what a plan may leave unused as it is; half of it where it is lengthened."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,20 @@ class Plan:
     """After these the last validation begins, whatever the step."""
     known_steps: int = 0
     """What the weights that it starts from have taken in all; 0 is a start from zero."""
+
+    def lengthened(self, step: int, seconds: float, steps_per_second: float) -> "Plan":
+        """After `step` steps and `seconds`: with more steps, where the rest of the time has room for them.
+
+        >>> plan = Plan(steps=1000, validate_every=50, seconds=100.0)
+        >>> [plan.lengthened(500, 50.0, speed).steps for speed in (5.0, 10.2, 20.0)]
+        [1000, 1000, 1480]
+        """
+        if self.seconds == inf:
+            return self
+        if step + ((1 - UNUSED_SHARE) * self.seconds - seconds) * steps_per_second <= self.steps:
+            return self
+        steps = step + int(((1 - UNUSED_SHARE / 2) * self.seconds - seconds) * steps_per_second)
+        return replace(self, steps=steps, validate_every=ceil(self.validate_every * steps / self.steps))
 
     def learning_rate_at(self, step: int, seconds: float) -> float:
         """The rate of a step that begins after `seconds`: half a cosine, from full to nothing.

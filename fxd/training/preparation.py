@@ -20,8 +20,8 @@ SINES_SECONDS = 8
 """Of sound in which aliases are looked for."""
 CLIPS_SECONDS = 90
 """Of sound in the clips that fxd brings along."""
-JUDGED_TIMES = 5
-"""To measure how long it takes; a tenth of a second in all."""
+JUDGED_TIMES = 25
+"""To measure how long it takes; half a second in all. In a tenth of one a busy machine may stall throughout."""
 
 
 def silent_network(architecture: Architecture) -> TcnModel:

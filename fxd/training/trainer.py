@@ -44,6 +44,7 @@ class Trained:
 
     model: TcnModel
     plan: Plan
+    """As it was at the end."""
     steps: int
     """Taken in all."""
     best_step: int
@@ -139,7 +140,7 @@ def train(
     best = outcome(course, complete=not (stopped or cut_short))
     return Trained(
         model=course.model(best.weights),
-        plan=plan,
+        plan=course.plan,
         steps=course.step,
         best_step=best.step,
         best_esr_db=decibels(best.esr),
@@ -149,7 +150,7 @@ def train(
         compiled=course.learner.compiled,
         stopped_early=stopped,
         cut_short=cut_short,
-        cut_by_clock=course.step < plan.steps and not (stopped or cut_short),
+        cut_by_clock=course.step < course.plan.steps and not (stopped or cut_short),
     )
 
 
@@ -208,6 +209,7 @@ def run(
             saved_at = now
         if course.validation_is_due:
             course.validate(validation)
+        course.look_at_the_clock()
         if now - reported_at >= PROGRESS_SECONDS or course.finished:
             on_progress(
                 Progress(

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fxd.training.plan import Costs, Plan, plan_within
+from fxd.training.plan import Costs, Plan, plan_of, plan_within
 
 seconds = st.floats(10, 1e5)
 costs = st.floats(1e-4, 0.1)
@@ -46,6 +46,32 @@ def test_a_machine_that_is_too_slow_still_gets_the_whole_decay() -> None:
     assert plan.learning_rate_at(step=10, seconds=50) == pytest.approx(plan.learning_rate / 2)
     assert plan.learning_rate_at(step=20, seconds=100) == pytest.approx(0, abs=1e-12)
     assert plan.learning_rate_at(step=20, seconds=101) == pytest.approx(0, abs=1e-12)
+
+
+@given(
+    step=st.integers(0, 1000),
+    more=st.integers(1, 1000),
+    share=st.floats(0, 1),
+    speed=st.floats(0, 100),
+    seconds=seconds,
+)
+def test_a_plan_is_lengthened_to_its_time_and_no_further(
+    step: int, more: int, share: float, speed: float, seconds: float
+) -> None:
+    plan = Plan(step + more, validate_every=more, seconds=seconds)
+    longer = plan.lengthened(step, share * seconds, speed)
+    ends = share * seconds + more / max(speed, 1e-9)
+    assert longer.steps >= plan.steps
+    assert (longer.steps > plan.steps) or ends >= 0.98 * seconds - 1 / max(speed, 1e-9)
+    if longer != plan:
+        assert step + (0.98 - share) * seconds * speed - 1 <= longer.steps
+        assert longer.steps <= step + (1 - share) * seconds * speed
+        assert math.ceil(longer.steps / longer.validate_every) <= math.ceil(plan.steps / plan.validate_every)
+
+
+def test_a_number_of_steps_that_was_asked_for_is_never_changed() -> None:
+    plan = plan_of(100, seed=0)
+    assert plan.lengthened(50, 1.0, 1e6) is plan
 
 
 def test_no_budget_is_one_step() -> None:

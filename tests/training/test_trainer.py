@@ -199,6 +199,34 @@ def test_a_cut_by_the_clock_is_told(tmp_path: Path) -> None:
     assert trained.best_step == trained.steps
 
 
+def test_a_plan_with_too_few_steps_for_its_time_gets_more(tmp_path: Path) -> None:
+    trained = run(tmp_path, replace(PLAN, steps=10, validate_every=10**9, seconds=1.5))
+    assert trained.steps > 10
+    assert trained.seconds > 0.95 * 1.5
+    assert trained.plan.steps >= trained.steps
+    assert trained.best_step == trained.steps
+    assert saved_plan(tmp_path / "checkpoint") == trained.plan
+
+
+def test_a_training_whose_plan_was_lengthened_is_gone_on_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def kill(drawn: int, _wet: Array) -> None:
+        if drawn == 80:
+            raise Killed
+
+    monkeypatch.setattr(trainer, "CHECKPOINT_SECONDS", 0.0)
+    plan = replace(PLAN, steps=79, validate_every=10**9, seconds=10.0)
+    with pytest.raises(Killed):
+        run(tmp_path, plan, segments=ClipSegments(kill))
+    lengthened = saved_plan(tmp_path / "checkpoint")
+    assert lengthened is not None
+    assert lengthened.steps > 79
+    segments = ClipSegments()
+    resumed = run(tmp_path, lengthened, segments=segments, should_end=lambda: segments.drawn == 5)
+    assert resumed.steps == 85
+
+
 @pytest.mark.parametrize("cut_short", [False, True])
 def test_a_warm_start_that_is_cut_short_never_ends_with_less_than_it_had(
     tmp_path: Path, cut_short: bool
