@@ -83,6 +83,8 @@ class Conditions:
 
     def fit(self, variant: Variant) -> bool:
         """Whether the variant can be trained so: a model has its shape and its weights already."""
+        if self.steps and variant.finisher:
+            return False  # it ends by the clock
         return self.model is None or (variant.architecture is None and variant.scale == 1)
 
     def segments(self, variant: Variant, seed: int) -> Mixture:
@@ -114,17 +116,28 @@ def trained(variant: Variant, conditions: Conditions, seed: int) -> tuple[TcnMod
     rng, context = np.random.default_rng(seed), architecture.receptive_field - 1
     average = Average()
     rate = conditions.rate * variant.learning_rate
-    step, share, began = 0, 0.0, time.process_time()
-    while share < 1:
-        dry, wet = segments.sample(rng, variant.batch, variant.frames, context, step)
-        learner.step(dry, wet, rate * variant.schedule(share))
+    step, began = 0, time.process_time()
+
+    def share() -> float:
+        if conditions.steps:
+            return step / conditions.steps
+        return (time.process_time() - began) / conditions.seconds
+
+    def sample() -> tuple[Array, Array]:
+        return segments.sample(rng, variant.batch, variant.frames, context, step)
+
+    finisher = variant.finisher
+    until = 1 - finisher.share if finisher else 1.0
+    while (done := share()) < until:
+        dry, wet = sample()
+        learner.step(dry, wet, rate * variant.schedule(done / until))
         if isinstance(learner, WatchedLearner):
             segments.learned(dry, wet, learner.errors)
         step += 1
-        seconds = time.process_time() - began
-        share = step / conditions.steps if conditions.steps else seconds / conditions.seconds
-        if share > 1 - variant.averaged:
+        if share() > 1 - variant.averaged:
             average.add(learner.network.weights())
+    if finisher:
+        finisher.run(learner, [sample() for _ in range(finisher.batches)], lambda: share() >= 1)
     weights = average.weights if average.count else learner.network.weights()
     return TcnModel("experiment", architecture, "", weights), step
 

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from experiments.finisher import Finisher
 from fxd.engines.engine import Array
 from fxd.engines.tcn import Architecture, LayerArray, powers_of_two
 from fxd.training import mixture
@@ -43,6 +44,8 @@ class Variant:
     """What the probes are."""
     candidates: int = mixture.CANDIDATES
     """Segments of which the loudest one is heard."""
+    finisher: Finisher | None = None
+    """What the time ends with; the schedule ends before it."""
     harder: bool = False
     """A quarter of the segments are those of the last 200 on which the error was largest."""
 
@@ -213,6 +216,8 @@ VARIANTS: Mapping[str, Variant] = {
     "Adam, 1e-2": Variant(optimizer=adam),
     "Muon, 1e-2": Variant(optimizer=Muon),
     "Muon, 3e-2": Variant(optimizer=Muon, learning_rate=3e-2),
+    "L-BFGS for the last fifth, 64 segments": Variant(finisher=Finisher(0.2, 16)),
+    "L-BFGS for the last half, 256 segments": Variant(finisher=Finisher(0.5, 64)),
     "no weight decay": Variant(optimizer=lambda parameters: Soap(parameters, lr=0.0, decay=0.0)),
     "weight decay 3e-3": Variant(optimizer=lambda parameters: Soap(parameters, lr=0.0, decay=3e-3)),
     "weight decay 3e-2": Variant(optimizer=lambda parameters: Soap(parameters, lr=0.0, decay=3e-2)),

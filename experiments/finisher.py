@@ -1,0 +1,72 @@
+"""A second-order ending of a training: L-BFGS on segments that stay the same, when the learning rate is nothing."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fxd.engines.engine import Array
+from fxd.training.compiled import learn
+from fxd.training.learner import Learner
+
+HISTORY = 50
+"""Steps that the curvature is known from."""
+ITERATIONS = 2
+"""Between two looks at the clock."""
+
+
+@dataclass(frozen=True)
+class Finisher:
+    """Takes the last `share` of the time, over so many batches at once."""
+
+    share: float
+    batches: int
+
+    def run(
+        self, learner: Learner, batches: Sequence[tuple[Array, Array]], is_over: Callable[[], bool]
+    ) -> None:
+        """Until `is_over`, or until nothing becomes better; a batch is dry and wet as `Learner.step` takes them.
+
+        Source: Nocedal and Wright, "Numerical Optimization", 2006, algorithm 7.5, with a strong Wolfe search.
+        """
+        parameters = list(learner.network.parameters())
+        optimizer = torch.optim.LBFGS(
+            parameters,
+            max_iter=ITERATIONS,
+            history_size=HISTORY,
+            tolerance_grad=0,
+            tolerance_change=0,
+            line_search_fn="strong_wolfe",
+        )
+        target = sum(float(np.square(wet).sum()) for _, wet in batches)
+        energy = 0.0
+
+        def closure() -> float:
+            nonlocal energy
+            before, energy = energy, 0.0
+            sums = [torch.zeros_like(parameter) for parameter in parameters]
+            for dry, wet in batches:
+                add_gradients(dry, wet, sums)
+            for parameter, total in zip(parameters, sums, strict=True):
+                parameter.grad = total
+            moved.append(energy != before)
+            return energy / target
+
+        def add_gradients(dry: Array, wet: Array, sums: Sequence[Tensor]) -> None:
+            def slope(estimate: Array) -> Array:
+                nonlocal energy
+                error = estimate - wet
+                energy += float(np.square(error).sum())
+                return error * np.float32(2 / target)
+
+            learn(learner.network, dry, slope)
+            for parameter, total in zip(parameters, sums, strict=True):
+                assert parameter.grad is not None
+                total.add_(parameter.grad)
+
+        moved = [True]
+        while not is_over() and any(moved):
+            moved.clear()
+            optimizer.step(closure)  # type: ignore[no-untyped-call]
