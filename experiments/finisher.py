@@ -1,4 +1,4 @@
-"""A second-order ending of a training: L-BFGS on segments that stay the same, when the learning rate is nothing."""
+"""A second-order ending of a training: L-BFGS on segments that stay the same, once the rate is nothing."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
