@@ -4,9 +4,9 @@
     python -m experiments.ablation --table activations.jsonl
 
 Trained in PyTorch, and judged by it, as neither the compiled kernels nor the engine has another; so time says
-nothing here, and every activation has the same steps. The names are those of `.nam` files, of which older programs
-know only Tanh, Hardtanh, and ReLU; a gated layer is tanh(a) sigmoid(b), with twice as many weights for its sum.
-Third, seeds and judges are as in `experiments.ablation`, and what was measured has the same form.
+nothing here, and every activation has the same steps. The names are those of `.nam` files; older programs know
+only Tanh, Hardtanh and ReLU. A gated layer is tanh(a) sigmoid(b), with twice as many weights for its sum. Third,
+seeds and judges are as in `experiments.ablation`, and what was measured has the same form.
 """
 
 import argparse
