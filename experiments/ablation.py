@@ -1,12 +1,13 @@
-"""What each choice of the recipe brings: one change at a time, at equal time or for as many steps.
+"""What each choice of the recipe brings: one change at a time, at equal time.
 
-    python -m experiments.ablation --seconds 60 --elsewhere /usr/share/hydrogen --into ablation.jsonl
+    python -m experiments.ablation --steps 4000 --elsewhere /usr/share/hydrogen --into ablation.jsonl
     python -m experiments.ablation --table ablation.jsonl
     python -m experiments.ablation --model fxd/factory/standard --steps 8000 --into further.jsonl
 
-Every variant trains on two thirds of the clips for so many seconds of processor time, so that a machine that is
-shared disturbs none; three seeds each. The last third and, with `--elsewhere`, the sounds of a folder judge. What
-was measured is written line by line, and an ablation that was interrupted goes on.
+Every variant trains on two thirds of the clips for as long as so many steps of the recipe take: before, both take
+steps in turns, so that a machine whose speed changes disturbs none. Three seeds each. The last third and, with
+`--elsewhere`, the sounds of a folder judge. What was measured is written line by line, and an ablation that was
+interrupted goes on.
 
 With `--model` every variant trains a model further, as a warm start does, on the clips that it knows; those that
 it does not know judge. Variants of shape and initial weights are left out then. What is measured under other
@@ -19,7 +20,7 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from statistics import mean
+from statistics import mean, median
 
 import numpy as np
 import torch
@@ -38,15 +39,21 @@ from experiments.material import (
 from experiments.quality import unheard
 from experiments.variants import VARIANTS, Chosen, Variant, WatchedLearner
 from fxd.engines.engine import Array
-from fxd.engines.tcn import PRESETS, Architecture, TcnModel, load_weights
+from fxd.engines.tcn import PRESETS, TcnModel, load_weights
 from fxd.training.learner import one_thread
 from fxd.training.mixture import Mixture
 from fxd.training.models import WEIGHTS_NAME, read_card
 from fxd.training.plan import LEARNING_RATE, WARM_LEARNING_RATE
 from fxd.training.renewal import Renewed
 
+RECIPE = "the recipe"
 FURTHER = 1000
 """Added to the seed of what is heard."""
+ROUNDS = 7
+ROUND_STEPS = 10
+"""Of which the optimiser refreshes its bases at two."""
+WARMING_STEPS = 40
+"""Before, in which most sounds of the first pools are made, and all is compiled."""
 
 
 class Average:
@@ -70,9 +77,8 @@ class Conditions:
     preset: str
     files: Sequence[Path]
     """The clips to learn from."""
-    seconds: float
-    steps: int | None = None
-    """Instead of the seconds."""
+    steps: int
+    """Of the recipe; a variant has as much time."""
     model: TcnModel | None = None
     """To train further; else from zero."""
 
@@ -83,8 +89,6 @@ class Conditions:
 
     def fit(self, variant: Variant) -> bool:
         """Whether the variant can be trained so: a model has its shape and its weights already."""
-        if self.steps and variant.finisher:
-            return False  # it ends by the clock
         return self.model is None or (variant.architecture is None and variant.scale == 1)
 
     def segments(self, variant: Variant, seed: int) -> Mixture:
@@ -97,57 +101,66 @@ class Conditions:
         return heard
 
 
-def trained(variant: Variant, conditions: Conditions, seed: int) -> tuple[TcnModel, int]:
-    """The network after its seconds of processor time, or its steps, and how many these were."""
-    model = conditions.model
-    architecture = model.architecture if model else PRESETS[conditions.preset]
-    if variant.architecture:
-        architecture = variant.architecture(architecture)
-    segments = Chosen(conditions.segments(variant, seed), variant.harder)
-    rehearse(variant, architecture)
-    learner = variant.learner(architecture, seed, torch.device("cpu"))
-    if model:
-        learner.network.load(model.weights)
-    parameters = list(learner.network.parameters())
-    learner.optimizer = variant.optimizer(parameters)  # type: ignore[assignment]
-    with torch.no_grad():
-        for parameter in parameters:
-            parameter.mul_(variant.scale)
-    rng, context = np.random.default_rng(seed), architecture.receptive_field - 1
-    average = Average()
-    rate = conditions.rate * variant.learning_rate
-    step, began = 0, time.process_time()
+class Training:
+    """A training with a variant of the recipe, step by step."""
 
-    def share() -> float:
-        if conditions.steps:
-            return step / conditions.steps
-        return (time.process_time() - began) / conditions.seconds
+    def __init__(self, variant: Variant, conditions: Conditions, seed: int) -> None:
+        model = conditions.model
+        architecture = model.architecture if model else PRESETS[conditions.preset]
+        self.architecture = variant.architecture(architecture) if variant.architecture else architecture
+        self.variant = variant
+        self.rate = conditions.rate * variant.learning_rate
+        self.segments = Chosen(conditions.segments(variant, seed), variant.harder)
+        self.learner = variant.learner(self.architecture, seed, torch.device("cpu"))
+        if model:
+            self.learner.network.load(model.weights)
+        parameters = list(self.learner.network.parameters())
+        self.learner.optimizer = variant.optimizer(parameters)  # type: ignore[assignment]
+        with torch.no_grad():
+            for parameter in parameters:
+                parameter.mul_(variant.scale)
+        self.rng = np.random.default_rng(seed)
 
-    def sample() -> tuple[Array, Array]:
-        return segments.sample(rng, variant.batch, variant.frames, context, step)
+    def sample(self, step: int) -> tuple[Array, Array]:
+        context = self.architecture.receptive_field - 1
+        return self.segments.sample(self.rng, self.variant.batch, self.variant.frames, context, step)
 
-    finisher = variant.finisher
-    until = 1 - finisher.share if finisher else 1.0
-    while (done := share()) < until:
-        dry, wet = sample()
-        learner.step(dry, wet, rate * variant.schedule(done / until))
-        if isinstance(learner, WatchedLearner):
-            segments.learned(dry, wet, learner.errors)
-        step += 1
-        if share() > 1 - variant.averaged:
-            average.add(learner.network.weights())
-    if finisher:
-        finisher.run(learner, [sample() for _ in range(finisher.batches)], lambda: share() >= 1)
-    weights = average.weights if average.count else learner.network.weights()
-    return TcnModel("experiment", architecture, "", weights), step
+    def learn(self, step: int, share: float) -> None:
+        dry, wet = self.sample(step)
+        self.learner.step(dry, wet, self.rate * self.variant.schedule(share))
+        if isinstance(self.learner, WatchedLearner):
+            self.segments.learned(dry, wet, self.learner.errors)
+
+    def run(self, steps: int) -> TcnModel:
+        """All of it. A finisher's pass over a batch counts as a step."""
+        finisher, average = self.variant.finisher, Average()
+        passes = round(finisher.share * steps) if finisher else 0
+        for step in range(steps - passes):
+            self.learn(step, step / (steps - passes))
+            if step >= (1 - self.variant.averaged) * steps:
+                average.add(self.learner.network.weights())
+        if finisher:
+            batches = [self.sample(steps - passes) for _ in range(finisher.batches)]
+            finisher.run(self.learner, batches, passes)
+        weights = average.weights if average.count else self.learner.network.weights()
+        return TcnModel("experiment", self.architecture, "", weights)
+
+    def seconds(self, steps: int) -> float:
+        """What so many steps take, and their share of the sounds that are made on the way."""
+        began = time.perf_counter()
+        for _ in range(steps):
+            self.learn(0, 1.0)
+        upkeep = self.segments.segments.upkeep_seconds(self.variant.batch * self.variant.frames)
+        return time.perf_counter() - began + steps * upkeep
 
 
-def rehearse(variant: Variant, architecture: Architecture) -> None:
-    """Take a step with a network that is thrown away: compiling is not charged to the time of a training."""
-    learner = variant.learner(architecture, 0, torch.device("cpu"))
-    learner.optimizer = variant.optimizer(list(learner.network.parameters()))  # type: ignore[assignment]
-    wet = np.ones((variant.batch, variant.frames), np.float32)
-    learner.step(np.pad(wet, ((0, 0), (architecture.receptive_field - 1, 0))), wet, 0.0)
+def cost(variant: Variant, conditions: Conditions, seed: int) -> float:
+    """What a step costs, in steps of the recipe. They take turns, as a machine may slow down at any time."""
+    pair = [Training(one, conditions, seed) for one in (variant, VARIANTS[RECIPE])]
+    for one in pair:
+        one.seconds(WARMING_STEPS)
+    turns = [[one.seconds(ROUND_STEPS) for one in pair] for _ in range(ROUNDS)]
+    return median(own / recipe for own, recipe in turns)
 
 
 def figures(scores: Iterable[float]) -> tuple[float, float]:
@@ -159,7 +172,10 @@ def figures(scores: Iterable[float]) -> tuple[float, float]:
 def measured(
     name: str, conditions: Conditions, seed: int, held_out: Pairs, elsewhere: Pairs
 ) -> dict[str, object]:
-    model, steps = trained(VARIANTS[name], conditions, seed)
+    variant, steps = VARIANTS[name], conditions.steps
+    if name != RECIPE:
+        steps = max(1, round(steps / cost(variant, conditions, seed)))
+    model = Training(variant, conditions, seed).run(steps)
     facts: dict[str, object] = {"variant": name, "seed": seed, "steps": steps}
     facts["held out"] = list(judge(model, held_out).values())
     facts["elsewhere"] = list(judge(model, elsewhere).values())
@@ -192,8 +208,9 @@ def main() -> None:
     )
     parser.add_argument("--preset", choices=PRESETS, default="compact")
     parser.add_argument("--third", type=int, choices=(0, 1, 2), default=2)
-    parser.add_argument("--seconds", type=float, default=60)
-    parser.add_argument("--steps", type=int, help="train for so many, whatever time they take")
+    parser.add_argument(
+        "--steps", type=int, default=8000, help="as long as so many of the recipe take (8000)"
+    )
     parser.add_argument(
         "--model", type=Path, help="a model's folder: train it further, whatever preset and third"
     )
@@ -210,7 +227,7 @@ def main() -> None:
         print_table(lines)
         return
     done = {(line["variant"], line["seed"]) for line in lines}
-    conditions = Conditions(options.preset, two_thirds(options.third), options.seconds, options.steps)
+    conditions = Conditions(options.preset, two_thirds(options.third), options.steps)
     held_out = one_third(options.third)
     if options.model:
         card, model = read_card(options.model), load_weights(options.model / WEIGHTS_NAME)

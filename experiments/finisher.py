@@ -1,6 +1,6 @@
 """A second-order ending of a training: L-BFGS on segments that stay the same, once the rate is nothing."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,28 +13,25 @@ from fxd.training.learner import Learner
 
 HISTORY = 50
 """Steps that the curvature is known from."""
-ITERATIONS = 2
-"""Between two looks at the clock."""
 
 
 @dataclass(frozen=True)
 class Finisher:
-    """Takes the last `share` of the time, over so many batches at once."""
+    """Takes the last `share` of the steps, over so many batches at once."""
 
     share: float
     batches: int
 
-    def run(
-        self, learner: Learner, batches: Sequence[tuple[Array, Array]], is_over: Callable[[], bool]
-    ) -> None:
-        """Until `is_over`, or until nothing becomes better; a batch is dry and wet as `Learner.step` takes them.
+    def run(self, learner: Learner, batches: Sequence[tuple[Array, Array]], passes: int) -> None:
+        """Until it has passed so many batches, or nothing becomes better. A batch is what `Learner.step` takes.
 
         Source: Nocedal and Wright, "Numerical Optimization", 2006, algorithm 7.5, with a strong Wolfe search.
         """
         parameters = list(learner.network.parameters())
         optimizer = torch.optim.LBFGS(
             parameters,
-            max_iter=ITERATIONS,
+            max_iter=passes // len(batches),
+            max_eval=passes // len(batches),
             history_size=HISTORY,
             tolerance_grad=0,
             tolerance_change=0,
@@ -45,13 +42,12 @@ class Finisher:
 
         def closure() -> float:
             nonlocal energy
-            before, energy = energy, 0.0
+            energy = 0.0
             sums = [torch.zeros_like(parameter) for parameter in parameters]
             for dry, wet in batches:
                 add_gradients(dry, wet, sums)
             for parameter, total in zip(parameters, sums, strict=True):
                 parameter.grad = total
-            moved.append(energy != before)
             return energy / target
 
         def add_gradients(dry: Array, wet: Array, sums: Sequence[Tensor]) -> None:
@@ -66,7 +62,4 @@ class Finisher:
                 assert parameter.grad is not None
                 total.add_(parameter.grad)
 
-        moved = [True]
-        while not is_over() and any(moved):
-            moved.clear()
-            optimizer.step(closure)  # type: ignore[no-untyped-call]
+        optimizer.step(closure)  # type: ignore[no-untyped-call]

@@ -45,7 +45,7 @@ class Variant:
     candidates: int = mixture.CANDIDATES
     """Segments of which the loudest one is heard."""
     finisher: Finisher | None = None
-    """What the time ends with; the schedule ends before it."""
+    """What the training ends with, after the schedule."""
     harder: bool = False
     """A quarter of the segments are those of the last 200 on which the error was largest."""
 
