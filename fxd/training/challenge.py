@@ -14,7 +14,7 @@ from fxd.config import Settings
 from fxd.engines.settings_hash import settings_hash
 from fxd.engines.tcn import PRESETS, Architecture
 from fxd.store.errors import StoreUnavailable
-from fxd.store.records import CurvePoint, TrainingState
+from fxd.store.records import CurvePoint, Model, TrainingState
 from fxd.store.store import Store
 from fxd.training.card import card_of
 from fxd.training.champion import Champion, NoChampion, load_champion
@@ -234,14 +234,26 @@ class Challenge:
             store.promote(model.id, model.reason, datetime.now(UTC))
         return Retrained("promoted" if decision.promoted else "kept", model.reason, model.id, decision)
 
+    def overtaken(self, decision: Decision, before: Model | None) -> Decision:
+        """The same, but no promotion where another model was promoted while these two were judged."""
+        now = self.store.champion()
+        if now is None or not decision.promoted or (before is not None and before.id == now.id):
+            return decision
+        reason = f"{decision.reason}; but {now.id} was promoted meanwhile, and stays"
+        return replace(decision, promoted=False, reason=reason)
+
     def decide(self, player: Player, material: Material) -> tuple[Contender, Decision]:
         # Looked up again: somebody may have promoted another model meanwhile.
+        before = self.store.champion()
         champion = load_champion(self.settings, self.store)
         if isinstance(champion, NoChampion):
             challenger = self.judge(player, material)
-            return challenger, decide(challenger, None, champion.reason)
-        other = Player(champion.network, frozenset(champion.card.trained_on))
-        return contest(player, other, material, tonight(self.settings, self.store), self.check_judging)
+            decision = decide(challenger, None, champion.reason)
+        else:
+            other = Player(champion.network, frozenset(champion.card.trained_on))
+            night = tonight(self.settings, self.store)
+            challenger, decision = contest(player, other, material, night, self.check_judging)
+        return challenger, self.overtaken(decision, before)
 
     def judge(self, player: Player, material: Material) -> Contender:
         return judged(player, material.pairs, material.sample_rates, self.check_judging)

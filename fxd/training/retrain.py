@@ -110,7 +110,11 @@ def retrain(
             logger.error("the end of the retraining ({}) is not recorded yet: {}", told_of, error)
             return result
         if result.state != "stopped":
-            drop_job(job_folder(settings.paths.db, by_steps=steps is not None))
+            folder = job_folder(settings.paths.db, by_steps=steps is not None)
+            job = read_job(folder)
+            # Where it failed before it took up what an earlier one had left, the next one goes on with that.
+            if job is None or job.training_id == training.id:
+                drop_job(folder)
         return result
 
 

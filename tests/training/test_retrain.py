@@ -11,6 +11,7 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -32,7 +33,7 @@ from fxd.training.mixture import Mixture
 from fxd.training.models import load_network, read_card
 from fxd.training.pairs import PairSource
 from fxd.training.retrain import AlreadyTraining, retrain
-from fxd.training.succession import ROLLED_BACK, tonight
+from fxd.training.succession import BY_HAND, ROLLED_BACK, tonight
 from fxd.training.trainer import Progress
 from fxd.training.validation import validation_pairs
 
@@ -404,6 +405,56 @@ def test_a_stopped_training_goes_on_and_comes_to_the_same_model(
         np.testing.assert_array_equal(found.weights[name], tensor)
     assert [training.state for training in store.trainings(2)] == ["promoted", "stopped"]
     assert_tidy(settings, store)
+
+
+@pytest.mark.usefixtures("plan")
+@pytest.mark.parametrize("trouble", ["no GPU", "no sound", "no validation sound"])
+def test_what_fails_before_it_takes_up_an_interrupted_training_leaves_it(
+    settings: Settings, store: Store, excerpts: list[Example], trouble: str
+) -> None:
+    calls = count()
+    assert run(settings, store, lambda: next(calls) > 15).state == "stopped"
+    model_id = json.loads((job_folder(settings.paths.db) / JOB_NAME).read_text())["model_id"]
+    today, moved = settings, list[tuple[Path, Path]]()
+    if trouble == "no GPU":
+        if torch.cuda.is_available():
+            pytest.skip("there is a CUDA device here")
+        today = settings.model_copy(update={"tcn": TcnSettings(preset="nano", device="cuda")})
+    else:
+        subset = "training" if trouble == "no sound" else "validation"
+        for example in excerpts:
+            if example.subset == subset:
+                path = settings.dataset / example.path
+                moved.append((path, path.rename(path.with_suffix(".away"))))
+    result = run(today, store)
+    assert result.state in ("failed", "kept"), result.reason
+    for path, away in moved:
+        away.rename(path)
+    assert run(settings, store).model_id == model_id
+    assert_tidy(settings, store)
+
+
+@pytest.mark.usefixtures("plan", "excerpts")
+def test_a_model_that_is_promoted_by_hand_during_a_contest_stays(
+    settings: Settings, store: Store, silent_champion: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = run(settings, store)
+    assert first.state == "promoted"
+    store.promote(silent_champion, BY_HAND, datetime.now(UTC))
+    judge = challenge.contest
+
+    def and_meanwhile(*arguments: Any) -> Any:
+        found = judge(*arguments)
+        store.promote(str(first.model_id), BY_HAND, datetime.now(UTC))
+        return found
+
+    monkeypatch.setattr(challenge, "contest", and_meanwhile)
+    second = run(settings, store)
+    assert second.state == "kept"
+    assert second.reason.endswith(f"; but {first.model_id} was promoted meanwhile, and stays")
+    champion = store.champion()
+    assert champion is not None
+    assert champion.id == first.model_id
 
 
 @pytest.mark.usefixtures("excerpts", "plan")
