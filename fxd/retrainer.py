@@ -59,7 +59,7 @@ class Retrainer:
             self.fired.set, parse_schedule(schedule), coalesce=True, misfire_grace_time=None, max_instances=1
         )
         self.scheduler.start()
-        if is_overdue(store, schedule, datetime.now(UTC)):
+        if is_overdue(store, self.settings, datetime.now(UTC)):
             self.fired.set()
 
     def tend(self, store: Store) -> None:

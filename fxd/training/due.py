@@ -9,7 +9,7 @@ from fxd.store.records import Example, Model, Training
 from fxd.store.store import Store
 from fxd.training.job import job_folder, read_job
 from fxd.training.lock import who_trains
-from fxd.training.schedule import missed, next_fire
+from fxd.training.schedule import last_fire, next_fire
 
 LOOK_BACK = 100
 """Trainings among which the last finished one is looked for; others were stopped before their end."""
@@ -29,27 +29,30 @@ class Due:
 
 def due(store: Store, settings: Settings, now: datetime) -> Due:
     """Whether the next scheduled retraining would take place, from what the store knows; `now` is aware."""
-    is_due, reason = worth_it(store, settings, last_finished(store))
-    schedule = settings.training.schedule
-    if is_due and is_overdue(store, schedule, now):
+    is_due, reason = worth_it(store, settings, store.contents())
+    if is_due and is_overdue(store, settings, now):
         return Due(is_due, now, reason)
-    return Due(is_due, next_fire(schedule, now), reason)
+    return Due(is_due, next_fire(settings.training.schedule, now), reason)
 
 
-def is_overdue(store: Store, schedule: str, now: datetime) -> bool:
-    """Whether a scheduled time went by since the last retraining that came to a result began.
+def is_overdue(store: Store, settings: Settings, now: datetime) -> bool:
+    """Whether at a scheduled time since the last retraining that came to a result there was reason for another.
 
     A daemon catches up on it when it starts. Where none ever came to a result, the time counts since which there
-    is something to learn from: a machine that is always off at night would never get its first.
+    is something to learn from: a machine that is always off at night would never get its first. Sound that came
+    after the last such time waits for the next: a daemon that was there may have looked, and found too little.
     """
     last = last_finished(store)
     since = last.started_at if last is not None else store.first_example_at()
-    return since is not None and missed(schedule, since, now)
+    fire = last_fire(settings.training.schedule, since, now) if since is not None else None
+    if fire is None:
+        return False
+    return worth_it(store, settings, [one for one in store.contents() if one.added_at <= fire])[0]
 
 
-def worth_it(store: Store, settings: Settings, last: Training | None) -> tuple[bool, str]:
-    """Whether a retraining is worth its time, and why; `last` is the last one that came to an end."""
-    contents = store.contents()
+def worth_it(store: Store, settings: Settings, contents: list[Example]) -> tuple[bool, str]:
+    """Whether a retraining is worth its time where `contents` is the set, and why."""
+    last = last_finished(store)
     if not contents:
         return False, "there is nothing to learn from yet: no file has been processed"
     champion = store.champion()

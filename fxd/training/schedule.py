@@ -162,7 +162,18 @@ def next_fire(text: str, after: datetime, zone: tzinfo | None = None) -> datetim
     return trigger.get_next_fire_time(None, later) if trigger else None
 
 
-def missed(text: str, since: datetime, now: datetime, zone: tzinfo | None = None) -> bool:
-    """Whether a scheduled time came after `since` and up to `now`: the machine may have slept through it."""
-    fire = next_fire(text, since, zone)
-    return fire is not None and fire <= now
+def last_fire(text: str, since: datetime, now: datetime, zone: tzinfo | None = None) -> datetime | None:
+    """The latest scheduled time after `since` and up to `now`: the machine may have slept through it.
+
+    None where there was none. It is looked for from `now` backwards, twice as far each time: there may be one in
+    every minute of a year.
+    """
+    first = next_fire(text, since, zone)
+    if first is None or first > now:
+        return None
+    reach = timedelta(minutes=2)
+    while (fire := next_fire(text, max(since, now - reach), zone)) is None or fire > now:
+        reach *= 2
+    while (later := next_fire(text, fire, zone)) is not None and later <= now:
+        fire = later
+    return fire

@@ -204,6 +204,18 @@ def test_a_time_that_was_slept_through_is_now(
     assert due(store, settings, NOW).next_at == NOW
 
 
+def test_sound_that_came_after_the_last_scheduled_time_waits_for_the_next(
+    store: Store, settings: Settings, add_seconds: AddSeconds, serve: Do, log_training: Do
+) -> None:
+    serve()
+    log_training(NOW - timedelta(days=3), "kept")
+    add_seconds(300, NOW - timedelta(seconds=1))
+    verdict = due(store, settings, NOW)
+    assert verdict.due
+    assert verdict.next_at is not None
+    assert verdict.next_at > NOW, "last night there was nothing new"
+
+
 @pytest.mark.parametrize("last", [None, "kept", "cut off", "stopped"])
 def test_a_daemon_that_starts_catches_up_and_nobody_says_otherwise(
     store: Store,
@@ -277,6 +289,7 @@ def test_what_becomes_due_while_a_daemon_runs_waits_for_its_schedule(
     assert not told["needs_daemon"]
     assert datetime.fromisoformat(told["next_at"]) == datetime.fromisoformat(status.next_retraining) > now
     assert "when a daemon starts" not in capsys.readouterr().out
+    add_seconds(300, now - timedelta(days=2))
     assert tell_when(settings, as_json=False) == 0
     assert "looks next: when a daemon starts (`fxd start`)\n" in capsys.readouterr().out
 

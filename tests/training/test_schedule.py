@@ -8,7 +8,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fxd.training.schedule import missed, next_fire, parse_schedule
+from fxd.training.schedule import last_fire, next_fire, parse_schedule
 
 BERLIN = ZoneInfo("Europe/Berlin")
 MONDAY = datetime(2026, 11, 23, 12, tzinfo=BERLIN)
@@ -106,7 +106,7 @@ def test_nonsense_is_refused_with_field_and_remedy(text: str, hint: str) -> None
 def test_an_empty_schedule_never_fires() -> None:
     assert parse_schedule("") is None
     assert next_fire("", MONDAY) is None
-    assert not missed("", MONDAY - timedelta(days=365), MONDAY)
+    assert last_fire("", MONDAY - timedelta(days=365), MONDAY) is None
 
 
 def test_the_night_of_the_clock_set_back_fires_once() -> None:
@@ -130,9 +130,30 @@ def test_an_open_hour_keeps_its_pace_when_the_clock_changes(change: datetime) ->
 
 def test_a_night_slept_through_is_missed() -> None:
     ended = datetime(2026, 11, 23, 3, 10, tzinfo=BERLIN)
-    assert not missed("0 3 * * *", ended, datetime(2026, 11, 24, 2, 59, tzinfo=BERLIN), BERLIN)
-    assert missed("0 3 * * *", ended, datetime(2026, 11, 24, 3, 0, tzinfo=BERLIN), BERLIN)
-    assert missed("0 3 * * *", ended, datetime(2026, 12, 24, 9, 0, tzinfo=BERLIN), BERLIN)
+    night = datetime(2026, 11, 24, 3, 0, tzinfo=BERLIN)
+    assert last_fire("0 3 * * *", ended, night - timedelta(minutes=1), BERLIN) is None
+    assert last_fire("0 3 * * *", ended, night, BERLIN) == night
+    later = datetime(2026, 12, 24, 9, 0, tzinfo=BERLIN)
+    assert last_fire("0 3 * * *", ended, later, BERLIN) == later.replace(hour=3)
+
+
+@given(
+    st.sampled_from(["* * * * *", "*/7 1-4 * * mon-fri", "0 3 * * *", "30 2 1 * *", "0 0 29 2 *"]),
+    st.datetimes(datetime(2020, 1, 1), datetime(2040, 1, 1), timezones=st.just(UTC)),
+    st.timedeltas(timedelta(0), timedelta(days=700)),
+)
+def test_the_latest_time_is_one_of_the_schedule_and_none_comes_after_it(
+    text: str, now: datetime, gone: timedelta
+) -> None:
+    fire = last_fire(text, now - gone, now, BERLIN)
+    if fire is None:
+        upcoming = next_fire(text, now - gone, BERLIN)
+        assert upcoming is None or upcoming > now
+        return
+    assert now - gone < fire <= now
+    assert next_fire(text, fire - timedelta(seconds=1), BERLIN) == fire
+    following = next_fire(text, fire, BERLIN)
+    assert following is None or following > now
 
 
 @given(st.datetimes(datetime(2020, 1, 1), datetime(2040, 1, 1), timezones=st.just(UTC)))
