@@ -212,7 +212,9 @@ def is_better(decision: Decision) -> bool:
     assert decision.interval_db is not None
     assert decision.chance is not None
     assert decision.level is not None
-    return decision.interval_db[0] > 0 and decision.chance <= decision.level
+    assert decision.median_gain_db is not None
+    gained = decision.median_gain_db >= LEAST_GAIN_DB and decision.interval_db[0] > 0
+    return gained and decision.chance <= decision.level
 
 
 def told(decision: Decision) -> str:
@@ -230,7 +232,7 @@ def told(decision: Decision) -> str:
     if decision.factory_files:
         where += f", {decision.factory_files} of them fxd's own clips as yours are too few"
     interval = f"95 % interval {decision.interval_db[0]:+.2f} to {decision.interval_db[1]:+.2f}"
-    if median <= 0:
+    if median < LEAST_GAIN_DB:
         return f"the new model is {change} {where} ({interval})"
     doubt = ""
     if count < decision.fewest_files:

@@ -61,6 +61,18 @@ def test_in_a_hundred_years_of_equals_five_promote_at_most(luck: str) -> None:
     assert promoted.sum() <= 5
 
 
+def test_no_decision_is_bolder_than_what_these_years_are_counted_by() -> None:
+    rng = np.random.default_rng(2)
+    promoted = 0
+    for night in (1, 2, 3, 30, 365) * 40:
+        files = int(rng.integers(8, 40))
+        levels, gains = rng.normal(-40, 5, files), rng.normal(0.8, SPREAD_DB, files)
+        decision = decide(contender("new", levels - gains), contender("old", levels), night=Night(night))
+        assert not decision.promoted or survival(files)[rank_sums(gains)] <= level(night)
+        promoted += decision.promoted
+    assert promoted > 20
+
+
 @pytest.mark.parametrize("first_night", [1, 300])
 def test_what_is_1_dB_better_on_60_files_is_promoted_within_three_nights(first_night: int) -> None:
     """By the whole rule; files differ by 5 dB, and half of the paired spread is the champion's, every night."""
