@@ -8,7 +8,7 @@ from loguru import logger
 from fxd.config import Settings
 from fxd.engines.engine import render
 from fxd.engines.saturator import Saturator
-from fxd.engines.tcn import MODEL_SAMPLE_RATE, PRESETS, Architecture, Tcn, TcnModel
+from fxd.engines.tcn import MODEL_SAMPLE_RATE, PRESETS, Architecture, TcnModel
 from fxd.training.contest import score
 from fxd.training.course import ValidationPair
 from fxd.training.learner import Learner, TrainingFailed, choose_device, one_thread
@@ -35,14 +35,14 @@ def warm_up(settings: Settings, serving: Architecture | None = None) -> None:
     The challenger is judged, and so is the model that serves, whose shape may be another. Raises TrainingFailed
     where the saturator cannot work at the model's sample rate.
     """
-    moment = resampled([np.zeros((1, 441), np.float32)], 44_100, 1)
+    moment = resampled([np.zeros((1, 44_100), np.float32)], 44_100, 1)
     try:
-        render(Saturator(settings.saturator), moment, MODEL_SAMPLE_RATE)
+        wet = render(Saturator(settings.saturator), moment, MODEL_SAMPLE_RATE)
     except ValueError as error:
         raise TrainingFailed(f"at {MODEL_SAMPLE_RATE} Hz, the network's sample rate, {error}") from error
     preset = PRESETS[settings.tcn.preset]
     for architecture in {preset, serving or preset}:
-        render(Tcn(silent_network(architecture)), moment, MODEL_SAMPLE_RATE)
+        score(silent_network(architecture), ValidationPair("moment", moment[0], wet[0]))
     prepare(PRESETS[settings.tcn.preset], settings.tcn.device)
 
 

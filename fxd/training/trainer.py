@@ -61,7 +61,7 @@ class Trained:
     cut_short: bool
     """Somebody asked for an end before all steps were taken, and for the best weights so far."""
     cut_by_clock: bool
-    """The machine was slower than planned; not all steps were taken, so it cannot be repeated exactly."""
+    """The machine was slower than planned, or became so; not all steps were taken, so none can be like it."""
 
 
 def how(learner: Learner, threads: int) -> str:
@@ -177,7 +177,7 @@ def keep(course: Course, checkpoint: Path) -> None:
 
 
 def begin_from(course: Course, start: TcnModel, validation: Sequence[ValidationPair]) -> None:
-    """Take over the weights of a model, and remember how good they are: it shall not end with worse ones."""
+    """Take over the weights of a model, and remember how good they are: cut short, it never ends with worse."""
     if start.architecture != course.architecture:
         raise ValueError(f"model {start.id} has another architecture: a training cannot start from it")
     course.learner.network.load(start.weights)
@@ -203,8 +203,8 @@ def run(
             return True
         unreported = unreported.plus(course.learn(segments))
         now = time.monotonic()
-        # A validation may take as long again.
-        if now - saved_at >= (CHECKPOINT_SECONDS / 2 if course.validation_is_due else CHECKPOINT_SECONDS):
+        # A validation may take longer than what may be lost.
+        if course.validation_is_due or now - saved_at >= CHECKPOINT_SECONDS:
             keep(course, checkpoint)
             saved_at = now
         if course.validation_is_due:
