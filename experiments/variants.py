@@ -161,14 +161,16 @@ class Chosen:
         dry, wet = self.segments.sample(rng, batch, frames, context, step)
         if self.harder and len(self.kept) == 200:
             hardest = sorted(self.kept, key=lambda one: -one[0])[: max(1, batch * 10)]
-            for index in range(max(1, batch // 4)):
+            for index in rng.choice(batch, max(1, batch // 4), replace=False):
                 _, dry[index], wet[index] = hardest[rng.integers(len(hardest))]
         return dry, wet
 
     def learned(self, dry: Array, wet: Array, error: Array) -> None:
-        """What the error was, [batch, frames]."""
-        ratio = np.square(error).sum(axis=1) / (np.square(wet).sum(axis=1) + 1e-3)
-        self.kept = [*self.kept, *zip(ratio.tolist(), dry.copy(), wet.copy(), strict=True)][-200:]
+        """What the error was, [batch, frames]; one that was heard before has its new error."""
+        energy = np.square(wet).sum(axis=1)
+        ratio = np.square(error).sum(axis=1) / (energy + 1e-3)
+        earlier = [one for one in self.kept if np.square(one[2]).sum() not in energy]
+        self.kept = [*earlier, *zip(ratio.tolist(), dry.copy(), wet.copy(), strict=True)][-200:]
 
 
 class WatchedLearner(Learner):

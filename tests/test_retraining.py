@@ -227,7 +227,7 @@ def test_the_daemon_catches_up_on_a_retraining_and_processes_files_meanwhile(
     assert heard.stop(daemon) == 0
     log = (heard.root / "db" / "fxd.log").read_text()
     said = [" ".join(line.split()[2:]) for line in log.splitlines()]
-    (how,) = [line for line in said if line.startswith("INFO training runs in ")]
+    (how,) = [line for line in said if line.startswith("INFO training runs in compiled kernels on 1 thread")]
     (end,) = [line for line in said if line.startswith(("INFO retraining promoted", "INFO retraining kept"))]
     (skipped,) = [line for line in said if line.startswith("WARNING a training example is skipped")]
     assert f"dataset/{gone.path}: No such file" in skipped

@@ -17,7 +17,7 @@ from fxd.metrics import ErrorSums, decibels
 from fxd.store.records import CurvePoint
 from fxd.training.checkpoint import Best, Checkpoint
 from fxd.training.learner import ANEW, Energy, Learner, Segments, Tensors, TrainingFailed
-from fxd.training.plan import LOOKS, Plan
+from fxd.training.plan import LOOKS, Costs, Plan
 
 BLOCK_FRAMES = 65_536
 
@@ -73,8 +73,10 @@ class Course:
         self.recent = Energy(0.0, 0.0)
         """Of all batches since the latest point of the curve."""
         self.began = time.monotonic()
-        self.looked_at = (0, 0.0)
-        """The step and the seconds at which the plan was held against the clock for the last time."""
+        self.validation_seconds = self.validating_seconds = 0.0
+        """What the latest validation took, and what all did, in this process."""
+        self.looked_at = (0, 0.0, 0.0)
+        """Step, seconds and seconds of validations at which the plan was held against the clock last."""
 
     @property
     def seconds(self) -> float:
@@ -114,23 +116,24 @@ class Course:
         return energy
 
     def look_at_the_clock(self) -> None:
-        """Now and then, and at the end of the plan, lengthen it where else time would stay unused.
-
-        Checkpoints and validations are in what the steps since the last look took, and seldom in equal shares.
-        Where there were more, the plan stays until the next look; where fewer, the clock leads it to its end.
-        """
-        (step, seconds), now = self.looked_at, self.seconds
+        """Now and then, and at the end of the plan, lengthen it where else time would stay unused."""
+        (step, seconds, validating), now = self.looked_at, self.seconds
         if now - seconds < self.plan.seconds / LOOKS and self.step < self.plan.steps:
             return
-        self.plan = self.plan.lengthened(self.step, now, (self.step - step) / (now - seconds))
-        self.looked_at = (self.step, now)
+        learning = max(1e-6, now - seconds - (self.validating_seconds - validating))
+        costs = Costs(learning / (self.step - step), self.validation_seconds)
+        self.plan = self.plan.lengthened(self.step, now, costs)
+        self.looked_at = (self.step, now, self.validating_seconds)
 
     def validate(self, pairs: Sequence[ValidationPair]) -> None:
         """Judge the network as it is now, once a step, and keep it if it is the best so far."""
         if self.curve and self.curve[-1].step == self.step:
             return
+        began = time.monotonic()
         weights = self.learner.network.weights()
         esr = validation_esr(self.model(weights), pairs)
+        self.validation_seconds = time.monotonic() - began
+        self.validating_seconds += self.validation_seconds
         if math.isinf(esr):
             raise TrainingFailed(
                 f"after {self.step} steps the network's output is beyond all numbers; {ANEW}"
@@ -179,7 +182,7 @@ class Course:
         self.step, self.recent = saved.step, saved.recent
         self.curve, self.best = list(saved.curve), saved.best
         self.began = time.monotonic() - saved.seconds
-        self.looked_at = (saved.step, saved.seconds)
+        self.looked_at = (saved.step, saved.seconds, 0.0)
         for point in self.curve:
             self.on_point(point)
         return True

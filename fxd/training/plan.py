@@ -26,12 +26,12 @@ seven times as many, this rate is 2 dB behind a start from zero, and the full on
 VALIDATION_SHARE = 0.05
 """Of the budget, at most: all but the last are there to be looked at. That one is always made."""
 MOST_VALIDATIONS = 20
-SPARE_SHARE = 0.03
+SPARE_SHARE = 0.02
 """Of the budget: steps do not all take as long as those that were measured."""
 LOOKS = 20
 """How often in its time a plan is held against what steps take in earnest, beside the look at its end."""
-UNUSED_SHARE = 0.02
-"""Of the time: what a plan may leave unused as it is; half of it where it is lengthened."""
+UNUSED_SHARE = 0.03
+"""Of the time: what a plan may leave unused as it is; more than the spare, or each would be lengthened."""
 
 
 @dataclass(frozen=True)
@@ -60,19 +60,29 @@ class Plan:
     known_steps: int = 0
     """What the weights that it starts from have taken in all; 0 is a start from zero."""
 
-    def lengthened(self, step: int, seconds: float, steps_per_second: float) -> "Plan":
+    def lengthened(self, step: int, seconds: float, costs: Costs) -> "Plan":
         """After `step` steps and `seconds`: with more steps, where the rest of the time has room for them.
 
-        >>> plan = Plan(steps=1000, validate_every=50, seconds=100.0)
-        >>> [plan.lengthened(500, 50.0, speed).steps for speed in (5.0, 10.2, 20.0)]
-        [1000, 1000, 1480]
+        >>> plan = Plan(steps=1000, validate_every=1000, seconds=100.0)
+        >>> [plan.lengthened(500, 50.0, Costs(cost, 1.0)).steps for cost in (0.2, 0.096, 0.05)]
+        [1000, 1000, 1460]
         """
         if self.seconds == inf:
             return self
-        if step + ((1 - UNUSED_SHARE) * self.seconds - seconds) * steps_per_second <= self.steps:
+        # The one after the last step is no part of these seconds.
+        validations = (self.steps - 1) // self.validate_every - step // self.validate_every
+        left = self.seconds - seconds - validations * costs.validation
+        if (left - UNUSED_SHARE * self.seconds) / costs.step <= self.steps - step:
             return self
-        steps = step + int(((1 - UNUSED_SHARE / 2) * self.seconds - seconds) * steps_per_second)
-        return replace(self, steps=steps, validate_every=ceil(self.validate_every * steps / self.steps))
+        steps = step + int((left - SPARE_SHARE * self.seconds) / costs.step)
+        return replace(
+            self,
+            steps=steps,
+            validate_every=ceil(self.validate_every * steps / self.steps),
+            learning_rate=self.learning_rate
+            * full_rate(steps, self.known_steps)
+            / full_rate(self.steps, self.known_steps),
+        )
 
     def learning_rate_at(self, step: int, seconds: float) -> float:
         """The rate of a step that begins after `seconds`: half a cosine, from full to nothing.
@@ -113,7 +123,7 @@ def plan_within(seconds: float, costs: Costs, seed: int, known_steps: int = 0) -
     `known_steps` are those that the weights it starts from have taken; 0 is from zero.
 
     >>> plan_within(100, Costs(step=0.01, validation=1.0), seed=0).steps
-    9200
+    9300
     """
     affordable = VALIDATION_SHARE * seconds / max(costs.validation, 1e-6)
     validations = max(1, min(MOST_VALIDATIONS, int(affordable)))

@@ -1,10 +1,10 @@
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from fxd.training.plan import Costs, Plan, plan_of, plan_within
+from fxd.training.plan import Costs, Plan, full_rate, plan_of, plan_within
 
 seconds = st.floats(10, 1e5)
 costs = st.floats(1e-4, 0.1)
@@ -52,26 +52,50 @@ def test_a_machine_that_is_too_slow_still_gets_the_whole_decay() -> None:
     step=st.integers(0, 1000),
     more=st.integers(1, 1000),
     share=st.floats(0, 1),
-    speed=st.floats(0, 100),
+    every=st.integers(1, 1000),
+    cost=costs,
+    validation=st.floats(0, 60),
     seconds=seconds,
 )
 def test_a_plan_is_lengthened_to_its_time_and_no_further(
-    step: int, more: int, share: float, speed: float, seconds: float
+    step: int, more: int, share: float, every: int, cost: float, validation: float, seconds: float
 ) -> None:
-    plan = Plan(step + more, validate_every=more, seconds=seconds)
-    longer = plan.lengthened(step, share * seconds, speed)
-    ends = share * seconds + more / max(speed, 1e-9)
-    assert longer.steps >= plan.steps
-    assert (longer.steps > plan.steps) or ends >= 0.98 * seconds - 1 / max(speed, 1e-9)
+    plan = Plan(step + more, validate_every=every, seconds=seconds)
+    longer = plan.lengthened(step, share * seconds, Costs(cost, validation))
+    between = (plan.steps - 1) // every - step // every
+
+    def ends(plan: Plan) -> float:
+        return share * seconds + (plan.steps - step) * cost + between * validation
+
+    assert ends(plan) <= ends(longer)
+    assert ends(longer) >= 0.97 * seconds - cost
     if longer != plan:
-        assert step + (0.98 - share) * seconds * speed - 1 <= longer.steps
-        assert longer.steps <= step + (1 - share) * seconds * speed
+        assert ends(longer) <= 0.98 * seconds * (1 + 1e-9)
         assert math.ceil(longer.steps / longer.validate_every) <= math.ceil(plan.steps / plan.validate_every)
+
+
+@given(budget=seconds, step=costs, validation=st.floats(0, 60), share=st.floats(0, 1))
+def test_a_plan_whose_costs_were_measured_rightly_stays_as_it_is(
+    budget: float, step: float, validation: float, share: float
+) -> None:
+    plan = plan_within(budget, Costs(step, validation), seed=0)
+    # Else a step more or less is a percent.
+    assume(plan.steps >= 200 and validation < budget / 10)
+    taken = int(share * (plan.steps - 1))
+    spent = taken * step + taken // plan.validate_every * validation
+    assert plan.lengthened(taken, spent, Costs(step, validation)) is plan
+
+
+def test_a_warm_start_with_more_steps_than_planned_learns_faster() -> None:
+    plan = plan_within(100, Costs(0.1, 0.0), 0, known_steps=1000)
+    longer = plan.lengthened(50, 5.0, Costs(0.02, 0.0))
+    assert longer.learning_rate == pytest.approx(full_rate(longer.steps, 1000))
+    assert longer.learning_rate > 2 * plan.learning_rate
 
 
 def test_a_number_of_steps_that_was_asked_for_is_never_changed() -> None:
     plan = plan_of(100, seed=0)
-    assert plan.lengthened(50, 1.0, 1e6) is plan
+    assert plan.lengthened(50, 1.0, Costs(1e-6, 0.0)) is plan
 
 
 def test_no_budget_is_one_step() -> None:
