@@ -20,18 +20,21 @@ from retraining import assert_tidy, changed, run, second_home
 
 from fxd.config import SaturatorSettings, Settings, TcnSettings, TrainingSettings
 from fxd.engines.settings_hash import settings_hash
+from fxd.engines.tcn import PRESETS, TcnModel
 from fxd.store.errors import StoreUnavailable
 from fxd.store.records import Example, Training
 from fxd.store.store import Store
-from fxd.training import challenge
+from fxd.training import challenge, preparation
 from fxd.training.contest import score
-from fxd.training.course import Course
+from fxd.training.course import Course, ValidationPair
 from fxd.training.due import due
 from fxd.training.job import JOB_NAME, job_folder
 from fxd.training.lock import training_lock
 from fxd.training.mixture import Mixture
 from fxd.training.models import load_network, read_card
 from fxd.training.pairs import PairSource
+from fxd.training.preparation import warm_up
+from fxd.training.promotion import FileScore
 from fxd.training.retrain import AlreadyTraining, retrain
 from fxd.training.succession import BY_HAND, ROLLED_BACK, tonight
 from fxd.training.trainer import Progress
@@ -214,6 +217,22 @@ def test_a_champion_whose_card_is_damaged_is_not_given_away(
     assert second.state == "kept"
     assert f"no different from {first.model_id}" in second.reason
     assert any(f"what the database has of {first.model_id} is used: {card}: " in line for line in warned)
+
+
+def test_both_contenders_are_judged_once_before_the_budget_begins(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judged: list[tuple[object, float]] = []
+
+    def noted(network: TcnModel, pair: ValidationPair) -> FileScore:
+        found = score(network, pair)
+        judged.append((network.architecture, found.mrstft))
+        return found
+
+    monkeypatch.setattr(preparation, "score", noted)
+    warm_up(settings, PRESETS["feather"])
+    assert {architecture for architecture, _ in judged} == {PRESETS["nano"], PRESETS["feather"]}
+    assert all(np.isfinite(mrstft) for _, mrstft in judged), "spectra are compiled too"
 
 
 @pytest.mark.usefixtures("excerpts")
