@@ -67,6 +67,8 @@ def surplus(store: Store, dataset: Path, max_gb: float) -> list[Example]:
     if store.dataset_bytes() <= limit:
         return []
     contents = contents_of(store, dataset)
+    if size_of(contents) <= limit:
+        return []  # what is more belongs to another home
     training = [example for example in contents if example.subset == "training"]
     validation = [example for example in contents if example.subset == "validation"]
     idle = beyond_judging(validation, limit)

@@ -1,7 +1,9 @@
 """The training set: what is kept where, what is for validation, and what a training hears."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import count
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,8 +13,9 @@ from fxd.audio import open_reader
 from fxd.config import SaturatorSettings, Settings
 from fxd.engines.engine import Array, render
 from fxd.engines.saturator import Saturator
+from fxd.store.examples import add_example
 from fxd.store.records import Example
-from fxd.store.store import Store
+from fxd.store.store import Store, open_store
 from fxd.training import dataset
 from fxd.training.dataset import dry_path, subset_of, trim_dataset
 from fxd.training.pairs import PairSource, Part
@@ -268,6 +271,19 @@ def test_validation_sounds_that_judge_no_model_make_room(
     assert removed == [*training[:2], *validation[2:]]
     assert not any((settings.dataset / example.path).exists() for example in removed)
     assert trim_dataset(store, settings.dataset, 10 * training[0].bytes / 1e9) == []
+
+
+def test_a_home_within_its_limit_keeps_all_of_its_sounds_whatever_another_home_has(
+    add_noise: Callable[..., Example], settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(dataset, "VALIDATION_SECONDS", 2)
+    own = [add_noise(1, subset="validation") for _ in range(10)]
+    elsewhere = replace(own[0], content_sha256="ee" * 32, path="ee/elsewhere.flac", bytes=10**9)
+    with open_store(f"sqlite+pysqlite:///{tmp_path / 'shared.sqlite3'}") as shared:
+        with shared.write() as connection:
+            for example in (elsewhere, *own):
+                add_example(connection, example)
+        assert trim_dataset(shared, settings.dataset, 11 * own[0].bytes / 1e9) == []
 
 
 def test_validation_sounds_never_push_out_all_training(
