@@ -107,6 +107,8 @@ def training_kept_away(db: Path) -> Iterator[bool]:
         yield False
         return
     try:
+        # Of a process that was killed: who waits now would take it for the one that keeps him waiting.
+        (db / HOLDER_NAME).unlink(missing_ok=True)
         yield True
     finally:
         lock.release()

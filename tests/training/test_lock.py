@@ -14,7 +14,7 @@ from fxd.retrainer import Retrainer
 from fxd.store.records import Example, Training
 from fxd.store.store import Store
 from fxd.training import lock as lock_module
-from fxd.training.lock import HOLDER_NAME, AlreadyTraining, training_lock, who_trains
+from fxd.training.lock import HOLDER_NAME, AlreadyTraining, training_kept_away, training_lock, who_trains
 from fxd.training.progress import Progress, facts_of
 
 
@@ -50,6 +50,15 @@ def test_a_process_that_was_killed_is_not_at_work(tmp_path: Path) -> None:
     assert who_trains(tmp_path) is None
     with training_lock(tmp_path):
         assert who_trains(tmp_path) is not None
+
+
+def test_a_process_that_was_killed_is_not_named_while_the_set_is_trimmed(tmp_path: Path) -> None:
+    with training_lock(tmp_path):
+        left_behind = (tmp_path / HOLDER_NAME).read_bytes()
+    (tmp_path / HOLDER_NAME).write_bytes(left_behind)
+    with training_kept_away(tmp_path) as is_free:
+        assert is_free
+        assert who_trains(tmp_path) is None
 
 
 def test_before_the_first_validation_there_is_nothing_to_tell_of_it() -> None:
