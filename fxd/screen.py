@@ -65,7 +65,7 @@ def summary_line(status: Status) -> str:
 def retraining_line(progress: dict[str, Any]) -> str:
     """A retraining in a few words.
 
-    >>> retraining_line({"step": 50, "steps": 200, "validation_esr_db": -31.25, "seconds_left": 75.0})
+    >>> retraining_line({"steps": 200, "share": 0.25, "validation_esr_db": -31.25, "seconds_left": 75.0})
     'retraining 25 %, -31.2 dB, 1:15 left'
     """
     if not progress.get("steps"):

@@ -124,6 +124,10 @@ def promote_model(settings: Settings, text: str) -> int:
     with open_store(settings.database_url) as store:
         model = store.find_model(text)
         load_network(settings.paths.models, model.id)  # one that cannot be read must not serve
+        champion = store.champion()
+        if champion is not None and champion.id == model.id:
+            print(f"{model.id} serves already")
+            return 0
         store.promote(model.id, BY_HAND, datetime.now(UTC))
     print(f"{model.id} serves from now on; `fxd models rollback` undoes it")
     return 0

@@ -188,7 +188,7 @@ def shown_progress() -> Iterator[OnProgress]:
         def show(progress: Progress) -> None:
             # By time: on a machine slower than planned the clock ends it, with fewer steps.
             seconds = time.monotonic() - began
-            total = seconds + progress.seconds_left
+            total = seconds + progress.seconds_left if math.isfinite(progress.seconds_left) else None
             bar.update(task, description=figures(progress), total=total, completed=seconds)
 
         yield show
@@ -201,8 +201,7 @@ def lines_of_progress() -> OnProgress:
         nonlocal next_line
         if time.monotonic() >= next_line:
             next_line = time.monotonic() + LINE_SECONDS
-            percent = 100 * progress.step / progress.steps
-            print(f"training {percent:.0f} %: {figures(progress)}", file=sys.stderr, flush=True)
+            print(f"training {100 * progress.share:.0f} %: {figures(progress)}", file=sys.stderr, flush=True)
 
     return show
 

@@ -74,7 +74,8 @@ def facts_of(training: Training, curve: Sequence[CurvePoint]) -> dict[str, Any]:
 
 
 def best_of(curve: Sequence[CurvePoint]) -> str:
-    known = [point.validation_esr_db for point in curve if math.isfinite(point.validation_esr_db)]
+    # Step 0 is the model that it began with.
+    known = [one.validation_esr_db for one in curve if one.step and math.isfinite(one.validation_esr_db)]
     return f"{min(known):.1f}" if known else ""
 
 

@@ -20,6 +20,8 @@ from fxd.training.learner import ANEW, Energy, Learner, Segments, Tensors, Train
 from fxd.training.plan import LOOKS, Costs, Plan
 
 BLOCK_FRAMES = 65_536
+FIRST_STEPS = 5
+"""In a process, in which what is drawn is made for the first time."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,10 @@ class Course:
         self.began = time.monotonic()
         self.validation_seconds = self.validating_seconds = 0.0
         """What the latest validation took, and what all did, in this process."""
+        self.learned = 0
+        """Steps taken in this process."""
+        self.paced_from = (0, 0.0)
+        """The step and the seconds after its first ones."""
         self.looked_at = (0, 0.0, 0.0)
         """Step, seconds and seconds of validations at which the plan was held against the clock last."""
 
@@ -85,8 +91,10 @@ class Course:
 
     @property
     def seconds_left(self) -> float:
-        """As it looks now."""
-        planned = self.seconds / self.step * (self.plan.steps - self.step) if self.step else math.inf
+        """As it looks now; inf where the first steps, which are slower, are all there is to judge by."""
+        (step, seconds), planned = self.paced_from, math.inf
+        if self.step > step:
+            planned = (self.seconds - seconds) / (self.step - step) * (self.plan.steps - self.step)
         return max(0.0, min(planned, self.plan.seconds - self.seconds))
 
     @property
@@ -112,6 +120,9 @@ class Course:
         except TrainingFailed as error:
             raise TrainingFailed(f"after {self.step} steps {error}") from error
         self.step += 1
+        self.learned += 1
+        if self.learned <= FIRST_STEPS:
+            self.paced_from = (self.step, self.seconds)
         self.recent = self.recent.plus(energy)
         return energy
 
@@ -183,6 +194,7 @@ class Course:
         self.curve, self.best = list(saved.curve), saved.best
         self.began = time.monotonic() - saved.seconds
         self.looked_at = (saved.step, saved.seconds, 0.0)
+        self.paced_from = (saved.step, saved.seconds)
         for point in self.curve:
             self.on_point(point)
         return True

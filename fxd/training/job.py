@@ -12,6 +12,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from loguru import logger
+
 from fxd.pipeline.files import write_text
 
 JOB_NAME = "job.json"
@@ -79,10 +81,26 @@ def take_up(folder: Path, wanted: Job, seconds: Mapping[str, float]) -> Job:
         heard = tuple(sorted({*earlier.contents, *wanted.contents}))
         job = replace(earlier, training_id=wanted.training_id, contents=heard)
     else:
+        if earlier is not None:
+            logger.warning("{} is not gone on with: {}", earlier.model_id, why_not(earlier, wanted))
         drop_job(folder)
         job = wanted
     write_text(folder / JOB_NAME, json.dumps(asdict(job), indent=1) + "\n")
     return job
+
+
+def why_not(earlier: Job, wanted: Job) -> str:
+    """In what the new job differs, for people."""
+    names = {
+        "preset": "[tcn] preset",
+        "settings_hash": "[saturator]",
+        "seed": "[training] seed, or the model to begin with",
+        "max_minutes": "[training] max_minutes",
+        "steps": "--steps",
+        "recipe": "the recipe, with this version of fxd",
+    }
+    changed = [told for name, told in names.items() if getattr(earlier, name) != getattr(wanted, name)]
+    return f"{changed[0]} is another now" if changed else "much of the sound is new, or nights went by"
 
 
 def is_continued(earlier: Job, wanted: Job, seconds: Mapping[str, float]) -> bool:

@@ -90,9 +90,11 @@ class Plan:
         >>> [round(Plan(steps=4, validate_every=4).learning_rate_at(step, 0), 4) for step in range(5)]
         [0.01, 0.0085, 0.005, 0.0015, 0.0]
         """
-        late = seconds >= self.seconds
-        share = 1.0 if late else max(step / self.steps, seconds / self.seconds)
-        return self.learning_rate * (1 + cos(pi * share)) / 2
+        return self.learning_rate * (1 + cos(pi * self.share(step, seconds))) / 2
+
+    def share(self, step: int, seconds: float) -> float:
+        """What is done after `step` steps and `seconds`: of the steps, or of the time where that is more."""
+        return 1.0 if seconds >= self.seconds else max(step / self.steps, seconds / self.seconds)
 
 
 def full_rate(steps: int, known_steps: int) -> float:

@@ -37,6 +37,12 @@ SEARCHED = 300
 """Parts that are looked at beyond a pool with nothing but silence in it."""
 
 
+EMPTY_SET = (
+    "the training set is empty: no file has been processed that is for training; process some more, as about "
+    "four in five are"
+)
+
+
 class NothingToLearn(Exception):
     """The training set has no sound in it; the message says why."""
 
@@ -184,10 +190,7 @@ class TrainingSet:
 
     def why_nothing(self) -> str:
         if not self.examples:
-            return (
-                "the training set is empty: no file has been processed that is for training; process some more, "
-                "as about four in five are"
-            )
+            return EMPTY_SET
         reasons = [reason for e in self.examples if (reason := self.source.skipped.get(e.content_sha256))]
         if len(reasons) == len(self.examples):
             return f"no training sound can be read; the first: {reasons[0]}"

@@ -52,7 +52,7 @@ def prepare(architecture: Architecture, device: str = "auto") -> None:
     """Have a step compiled, so that no training pays for it; on a machine that has done it before, load it."""
     learner = Learner(architecture, 0, choose_device(device))
     if learner.compiled:
-        logger.info("compiling the training step: some ten seconds, the first time on a machine")
+        logger.info("loading the training step; where it is not compiled yet, this takes half a minute")
         dry = np.zeros((1, architecture.receptive_field), np.float32)
         with one_thread():
             for _ in range(2):  # the optimiser compiles its own step at the second

@@ -17,6 +17,9 @@ class Progress:
     validation_esr_db: float
     """The latest; nan before the first."""
     seconds_left: float
+    """inf where nobody can tell yet."""
+    share: float = 0.0
+    """Of the training that is done: of its steps, or of its time where the machine is slower than planned."""
 
 
 def facts_of(progress: Progress, now: datetime) -> dict[str, Any]:
@@ -34,11 +37,11 @@ def facts_of(progress: Progress, now: datetime) -> dict[str, Any]:
 def told(facts: dict[str, Any], now: datetime) -> str:
     """What `facts_of` gave, in a few words, with times on the clock of `now`.
 
-    >>> facts = {"step": 50, "steps": 200, "validation_esr_db": -31.25, "seconds_left": 75.0}
+    >>> facts = {"share": 0.25, "validation_esr_db": -31.25, "seconds_left": 75.0}
     >>> told(facts | {"ends_at": "2026-11-24T03:10:00+00:00"}, datetime.fromisoformat("2026-11-24T01:00+00:00"))
     '25 %, -31.2 dB, 1:15 left, ends at 03:10'
     """
-    parts = [f"{100 * facts['step'] / facts['steps']:.0f} %"]
+    parts = [f"{100 * facts.get('share', 0.0):.0f} %"]
     if facts.get("validation_esr_db") is not None:
         parts.append(f"{facts['validation_esr_db']:.1f} dB")
     if facts.get("seconds_left") is not None:

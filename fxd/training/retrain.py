@@ -31,7 +31,7 @@ from fxd.training.job import drop_job, job_folder, read_job
 from fxd.training.lock import AlreadyTraining, training_lock
 from fxd.training.models import model_folder, remove_leftovers
 from fxd.training.plan import BATCH
-from fxd.training.pool import NothingToLearn
+from fxd.training.pool import EMPTY_SET, NothingToLearn
 from fxd.training.preparation import warm_up
 from fxd.training.progress import Progress
 from fxd.training.trainer import TrainingFailed
@@ -77,6 +77,8 @@ def retrain(
             return goes_on(steps) if read_job(folder) else "nothing was learned yet"
 
         try:
+            if not training.dataset_seconds:
+                raise NothingToLearn(EMPTY_SET)
             champion = load_champion(settings, store)
             # Before the budget begins.
             warm_up(settings, champion.network.architecture if isinstance(champion, Champion) else None)

@@ -126,7 +126,9 @@ def train(
     logger.info("training runs {}", how(course.learner, threads))
     with one_thread():
         saved = usable_checkpoint(checkpoint)
-        if (saved is None or not course.restore(saved)) and start is not None:
+        if saved is not None and course.restore(saved):
+            logger.info("the training goes on after {:,} of {:,} steps", course.step, course.plan.steps)
+        elif start is not None:
             begin_from(course, start, validation)
         stopped = run(course, segments, validation, checkpoint, on_progress, should_stop, should_end)
         cut_short = not (stopped or course.finished)
@@ -218,6 +220,7 @@ def run(
                     unreported.ratio_db,
                     course.validation_esr_db,
                     course.seconds_left,
+                    course.plan.share(course.step, course.seconds),
                 )
             )
             unreported, reported_at = Energy(0.0, 0.0), now

@@ -118,7 +118,7 @@ def test_enough_new_sound_since_the_last_retraining_makes_it_due(
     assert verdict.reason.startswith("60 s of new sound since")
 
 
-@pytest.mark.parametrize("state", ["promoted", "kept", "failed"])
+@pytest.mark.parametrize("state", ["promoted", "kept"])
 def test_a_retraining_that_came_to_an_end_counts(
     store: Store, settings: Settings, add_seconds: AddSeconds, serve: Do, log_training: Do, state: str
 ) -> None:
@@ -126,6 +126,18 @@ def test_a_retraining_that_came_to_an_end_counts(
     add_seconds(300, NOW - timedelta(days=2))
     log_training(NOW - timedelta(days=1), state)
     assert not due(store, settings, NOW).due
+
+
+def test_what_a_retraining_that_failed_would_have_heard_is_new_still_and_waits_for_the_schedule(
+    store: Store, settings: Settings, add_seconds: AddSeconds, serve: Do, log_training: Do
+) -> None:
+    serve()
+    add_seconds(300, NOW - timedelta(days=2))
+    log_training(NOW - timedelta(minutes=1), "failed")
+    verdict = due(store, settings, NOW)
+    assert verdict.due
+    assert verdict.next_at is not None
+    assert verdict.next_at > NOW
 
 
 @pytest.mark.usefixtures("nothing_new")

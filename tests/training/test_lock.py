@@ -28,7 +28,7 @@ def test_the_second_is_told_who_is_at_work_since_when_how_far_and_until_when(
             AlreadyTraining, match=rf"by process {os.getpid()}, since \d\d:\d\d: loading; wait"
         ):
             training_lock(tmp_path).__enter__()
-        held.tell(Progress(30, 120, -20.0, -31.25, 75.0))
+        held.tell(Progress(30, 120, -20.0, -31.25, 75.0, share=0.25))
         # On another day the date stands before it.
         end = r"(\d{4}-\d\d-\d\d )?\d\d:\d\d"
         with pytest.raises(
@@ -70,6 +70,7 @@ def test_before_the_first_validation_there_is_nothing_to_tell_of_it() -> None:
         "loss_db": -3.0,
         "validation_esr_db": None,
         "seconds_left": None,
+        "share": 0.0,
         "ends_at": None,
     }
     assert facts_of(Progress(1, 9, -3.0, -2.0, 90.0), noon)["ends_at"] == "2026-03-01T12:01:30+00:00"

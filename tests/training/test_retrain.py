@@ -402,7 +402,7 @@ def test_a_set_above_its_limit_is_trimmed_first(
 
 @pytest.mark.usefixtures("excerpts")
 def test_a_stopped_training_goes_on_and_comes_to_the_same_model(
-    settings: Settings, store: Store, plan: Callable[..., None]
+    settings: Settings, store: Store, plan: Callable[..., None], told: list[str]
 ) -> None:
     with second_home(settings, store) as (other, other_store):
         uninterrupted = run(other, other_store)
@@ -418,6 +418,7 @@ def test_a_stopped_training_goes_on_and_comes_to_the_same_model(
     job = json.loads((job_folder(settings.paths.db) / JOB_NAME).read_text())
     plan(steps=99)
     resumed = run(settings, store)
+    assert any(re.match(r"the training goes on after \d+ of 30 steps$", line) for line in told), told
     assert resumed.model_id == job["model_id"]
     found = load_network(settings.paths.models, job["model_id"])
     for name, tensor in expected.weights.items():
@@ -523,7 +524,12 @@ def test_each_night_hears_probes_of_its_own(
 @pytest.mark.usefixtures("excerpts")
 @pytest.mark.parametrize("what", ["saturator", "preset", "seed", "sound"])
 def test_a_training_of_something_else_is_not_gone_on_with(
-    settings: Settings, store: Store, plan: Callable[..., None], add_excerpt: AddExcerpt, what: str
+    settings: Settings,
+    store: Store,
+    plan: Callable[..., None],
+    add_excerpt: AddExcerpt,
+    warned: list[str],
+    what: str,
 ) -> None:
     calls = count()
     run(settings, store, lambda: next(calls) > 15)
@@ -540,6 +546,10 @@ def test_a_training_of_something_else_is_not_gone_on_with(
     result = run(changed(settings, **sections[what]), store)
     assert result.state == "promoted"
     assert result.model_id != job["model_id"]
+    why = "much of the sound is new" if what == "sound" else f"{what}"
+    (line,) = warned
+    assert line.startswith(f"{job['model_id']} is not gone on with: ")
+    assert why in line
     assert read_card(settings.paths.models / str(result.model_id)).steps == 5
     assert_tidy(settings, store)
 

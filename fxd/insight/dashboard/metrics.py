@@ -106,7 +106,7 @@ def of_daemon(status: Status | None) -> Iterable[Metric]:
 def of_retraining(holder: Holder | None) -> Iterable[Metric]:
     yield gauge("fxd_retraining_running", "Whether a retraining is under way.", float(holder is not None))
     if holder is not None and holder.progress:
-        done = holder.progress["step"] / holder.progress["steps"]
+        done = holder.progress.get("share", 0.0)
         yield gauge("fxd_retraining_progress_ratio", "How much of it is done, from 0 to 1.", done)
 
 
