@@ -84,8 +84,10 @@ def test_progress_can_be_read_by_a_program(heard: Home) -> None:
     done = heard.fxd("retrain", "--now", "--steps", "600", "--json")
     *progress, result = [json.loads(line) for line in done.stdout.splitlines()]
     assert (progress[-1]["step"], progress[-1]["steps"]) == (600, 600)
-    assert progress[-1]["seconds_left"] < progress[0]["seconds_left"]
-    assert datetime.fromisoformat(progress[0]["ends_at"]).tzinfo is not None
+    left = [one["seconds_left"] for one in progress if one["seconds_left"] is not None]
+    assert left[-1] < left[0]
+    assert progress[0]["share"] < progress[-1]["share"] == 1
+    assert datetime.fromisoformat(progress[-1]["ends_at"]).tzinfo is not None
     assert progress[-1]["validation_esr_db"] < 0
     assert result["state"] in ("promoted", "kept")
     (listed,) = heard.json("retrain", "--list")
@@ -211,6 +213,7 @@ def test_the_daemon_catches_up_on_a_retraining_and_processes_files_meanwhile(
     heard.fxd("retrain", "--now", "--steps", "20")
     with sqlite3.connect(heard.root / "db" / "fxd.sqlite3") as connection:
         connection.execute("UPDATE trainings SET started_at = datetime(started_at, '-400 days')")
+        connection.execute("UPDATE examples SET added_at = datetime(added_at, '-399 days')")
     connection.close()
     with open_store(load_settings(heard.root).database_url) as store:
         gone = next(example for example in store.contents() if example.subset == "training")
