@@ -30,8 +30,8 @@ LINE_SECONDS = 10.0
 BAR_COLUMNS = 76
 """Of a terminal that has room for a bar beside all figures."""
 ENDING = b"""
-ending: the best weights so far are judged and kept as a model; Ctrl-C once more ends at once,
-and the next retraining goes on from here
+ending: the best weights so far, if it has learned anything, are judged and kept as a model;
+Ctrl-C once more ends at once, and the next retraining goes on from here
 """
 NICENESS = 15
 """Of a scheduled retraining: files that are dropped meanwhile come first."""
