@@ -33,12 +33,17 @@ class Mixture:
     """Recordings, variations and probes: `Segments` for the trainer."""
 
     def __init__(
-        self, examples: Sequence[Example], source: PairSource, seed: int, heard: Set[str] = frozenset()
+        self,
+        examples: Sequence[Example],
+        source: PairSource,
+        seed: int,
+        heard: Set[str] = frozenset(),
+        threads: int = 1,
     ) -> None:
         """See `TrainingSet`; it raises NothingToLearn."""
         self.shares = (VARIATION_SHARE, PROBE_SHARE)
         self.candidates = CANDIDATES
-        self.recordings = TrainingSet(examples, source, seed, heard)
+        self.recordings = TrainingSet(examples, source, seed, heard, threads=threads)
         variations = Variations(self.recordings.examples, self.recordings.share, source, seed)
         self.variations = Renewed(variations, source.saturator)
         self.probes = Renewed(Scenes(seed), source.saturator)

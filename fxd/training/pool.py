@@ -16,6 +16,7 @@ training that goes on from a checkpoint hears what it would have heard.
 import time
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence, Set
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain
 from operator import attrgetter
@@ -72,14 +73,17 @@ class TrainingSet:
         seed: int,
         heard: Set[str] = frozenset(),
         pool_seconds: float = POOL_SECONDS,
+        threads: int = 1,
     ) -> None:
         """The training sounds among `examples`; `heard` are the contents that the model to start from knows.
 
-        Raises NothingToLearn where there is nothing but silence.
+        `threads` render them: a pool is full in half the time with two. Raises NothingToLearn where there is
+        nothing but silence.
         """
         self.examples = [example for example in examples if example.subset == "training"]
         self.source = source
         self.pool_seconds = pool_seconds
+        self.threads = threads
         self.fits = sum(map(mono_seconds, self.examples)) <= pool_seconds
         self.turns: list[Turn] = (
             [Turn(0.0, example, Part()) for example in self.examples] if self.fits else []
@@ -99,7 +103,8 @@ class TrainingSet:
         """By the number of their turn; silent ones are left out."""
         self.pieces: list[Piece] = []
         self.ends: list[int] = []
-        self.loading_seconds = self.rendered_seconds = 0.0
+        self.costs: list[tuple[float, float]] = []
+        """Of each part that was rendered: the seconds that it took, and those that it lasts."""
         self.exchange(0.0)
         if not self.pieces:
             raise NothingToLearn(self.why_nothing())
@@ -128,7 +133,8 @@ class TrainingSet:
         if self.fits:
             return 0.0
         exchanged = frames / MODEL_SAMPLE_RATE * EXCHANGE
-        return exchanged * self.loading_seconds / max(self.rendered_seconds, 1.0)
+        loading, loaded = map(sum, zip(*self.costs, strict=True))
+        return exchanged * loading / max(loaded, 1.0)
 
     def draw(self, rng: np.random.Generator, frames: int, context: int) -> tuple[Array, Array]:
         for _ in range(DRAWS):
@@ -149,10 +155,13 @@ class TrainingSet:
         if window == self.window:
             return
         self.window = window
-        before, self.loaded = self.loaded, {}
+        new = [number for number in window if number not in self.loaded]
+        with ThreadPoolExecutor(self.threads) as pool:
+            before = self.loaded | dict(zip(new, pool.map(self.render, new), strict=True))
+        self.loaded = {number: before[number] for number in window}
         beyond = range(window.stop, window.stop + (0 if self.fits else SEARCHED))
-        for number in chain(window, beyond):
-            if number in beyond and any(self.loaded.values()):
+        for number in beyond:
+            if any(self.loaded.values()):
                 break
             self.loaded[number] = before[number] if number in before else self.render(number)
         pieces = list(chain.from_iterable(self.loaded.values()))
@@ -176,8 +185,7 @@ class TrainingSet:
         turn = self.turns[number]
         began = time.monotonic()
         pieces = list(self.load(turn.example, turn.part))
-        self.loading_seconds += time.monotonic() - began
-        self.rendered_seconds += length_of(turn.example, turn.part)
+        self.costs.append((time.monotonic() - began, length_of(turn.example, turn.part)))
         return pieces
 
     def load(self, example: Example, part: Part) -> Iterator[Piece]:

@@ -71,17 +71,18 @@ def test_a_large_set_passes_through_a_pool_of_fixed_size(sounds: list[Example], 
         heard |= now
         before = now
     assert len(heard) == 12
-    assert training_set.rendered_seconds == pytest.approx(16 + 300 * EXCHANGE, abs=8)
+    assert sum(seconds for _, seconds in training_set.costs) == pytest.approx(16 + 300 * EXCHANGE, abs=8)
 
 
+@pytest.mark.parametrize("threads", [1, 4])
 def test_what_is_drawn_depends_on_the_step_and_the_generator_alone(
-    sounds: list[Example], source: PairSource
+    sounds: list[Example], source: PairSource, threads: int
 ) -> None:
     uninterrupted = TrainingSet(sounds, source, 0, pool_seconds=16)
     for step in range(50):
         uninterrupted.sample(np.random.default_rng(step), **SECOND, step=step)
     expected = uninterrupted.sample(np.random.default_rng(50), **SECOND, step=50)
-    resumed = TrainingSet(sounds, source, 0, pool_seconds=16)
+    resumed = TrainingSet(sounds, source, 0, pool_seconds=16, threads=threads)
     assert in_pool(resumed) != in_pool(uninterrupted)
     for one, other in zip(
         expected, resumed.sample(np.random.default_rng(50), **SECOND, step=50), strict=True
@@ -161,6 +162,7 @@ def test_sound_is_found_behind_much_silence(add_sound: AddSound, source: PairSou
 
 def test_the_plan_is_told_what_the_exchange_costs(sounds: list[Example], source: PairSource) -> None:
     training_set = TrainingSet(sounds, source, 0, pool_seconds=16)
-    a_second = training_set.loading_seconds / training_set.rendered_seconds
+    took, lasted = np.sum(training_set.costs, axis=0)
+    a_second = took / lasted
     assert training_set.upkeep_seconds(60 * RATE) == pytest.approx(20 * a_second)
     assert TrainingSet(sounds, source, 0).upkeep_seconds(RATE) == 0
