@@ -1,7 +1,7 @@
 """One challenge: a challenger is trained on all examples, judged beside the champion, and recorded."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -12,31 +12,28 @@ from loguru import logger
 
 from fxd.config import Settings
 from fxd.engines.settings_hash import settings_hash
-from fxd.engines.tcn import PRESETS, Architecture
+from fxd.engines.tcn import PRESETS
 from fxd.store.errors import StoreUnavailable
-from fxd.store.records import CurvePoint, Model, TrainingState
+from fxd.store.records import CurvePoint, TrainingState
 from fxd.store.store import Store
 from fxd.training.card import card_of
-from fxd.training.champion import Champion, NoChampion, load_champion
-from fxd.training.contest import Material, Player, contest, judged
+from fxd.training.champion import Champion, load_champion
+from fxd.training.contest import Material
 from fxd.training.dataset import trim_dataset
 from fxd.training.job import CHECKPOINT_NAME, Job, job_folder, night_of, take_up
+from fxd.training.judging import Judging, Stopped
 from fxd.training.measuring import plan_for
 from fxd.training.mixture import Mixture
 from fxd.training.models import model_folder, new_model_id, write_model
 from fxd.training.pairs import PairSource
 from fxd.training.plan import RECIPE, Plan, plan_of
 from fxd.training.pool import TrainingSet
-from fxd.training.preparation import judging_seconds
 from fxd.training.progress import Progress
-from fxd.training.promotion import Contender, Decision, counted, decide
+from fxd.training.promotion import Decision, counted
 from fxd.training.review import review
 from fxd.training.succession import tonight
-from fxd.training.trainer import Trained, TrainingFailed, ValidationPair, saved_plan, train
+from fxd.training.trainer import Trained, TrainingFailed, saved_plan, train
 from fxd.training.validation import factory_pairs, validation_pairs
-
-FINISH_SECONDS = 0.5
-"""Of the budget, for writing the model and its records."""
 
 
 @dataclass(frozen=True)
@@ -49,10 +46,6 @@ class Retrained:
     model_id: str | None = None
     """The challenger, where there is one."""
     decision: Decision | None = None
-
-
-class Stopped(Exception):
-    """Somebody asked for an end; the text says how far it had come."""
 
 
 @dataclass
@@ -69,8 +62,6 @@ class Challenge:
     steps: int | None
     unrecorded: list[CurvePoint] = field(default_factory=list, init=False)
     """Points of the learning curve that the store could not take yet."""
-    serving: Architecture | None = field(default=None, init=False)
-    """Of the champion; its preset may be another than that of the settings."""
     deadline: float = field(init=False)
 
     def __post_init__(self) -> None:
@@ -92,7 +83,7 @@ class Challenge:
         heard = frozenset(start.card.trained_on if start else ())
         wanted = self.wanted(start)
         wanted = replace(wanted, night=night_of(self.folder, wanted))
-        mixture = Mixture(examples, source, wanted.drawn_seed, heard)
+        mixture = Mixture(examples, source, wanted.drawn_seed, heard, self.threads)
         self.check("asked to stop while it loaded")
         pairs = validation_pairs(examples, source)
         self.check("asked to stop while it loaded")
@@ -103,10 +94,17 @@ class Challenge:
                 "processed file in five is for that, so more files are needed" + without(source.skipped),
             )
         job = self.take_up(wanted, mixture.recordings)
-        trained = self.train(job, mixture, pairs, start)
         sample_rates = {example.content_sha256: example.sample_rate for example in examples}
-        material = Material(pairs, sample_rates, partial(factory_pairs, source))
-        result = self.conclude(job, trained, material, start)
+        judging = Judging(
+            settings,
+            self.store,
+            Material(pairs, sample_rates, partial(factory_pairs, source)),
+            heard | set(job.contents),
+            PRESETS[job.preset],
+            self.should_stop,
+        )
+        trained = self.train(job, mixture, judging, start)
+        result = self.conclude(job, trained, judging, start)
         return replace(result, reason=result.reason + without(source.skipped))
 
     def check(self, moment: str) -> None:
@@ -117,7 +115,6 @@ class Challenge:
     def start(self) -> Champion | None:
         """The champion, where the new model can begin with its weights."""
         champion = load_champion(self.settings, self.store)
-        self.serving = champion.network.architecture if isinstance(champion, Champion) else None
         wanted = (PRESETS[self.settings.tcn.preset], settings_hash(self.settings.saturator))
         if isinstance(champion, Champion) and wanted == (
             champion.network.architecture,
@@ -147,23 +144,16 @@ class Challenge:
         seconds = {e.content_sha256: e.frames / e.sample_rate for e in recordings.examples}
         return take_up(self.folder, replace(wanted, contents=tuple(recordings.contents)), seconds)
 
-    def train(
-        self, job: Job, mixture: Mixture, pairs: Sequence[ValidationPair], start: Champion | None
-    ) -> Trained:
+    def train(self, job: Job, mixture: Mixture, judging: Judging, start: Champion | None) -> Trained:
         architecture, device = PRESETS[job.preset], self.settings.tcn.device
+        pairs = judging.material.pairs
         checkpoint = self.folder / CHECKPOINT_NAME
-        # Both contenders are judged at the end.
-        night = tonight(self.settings, self.store)
-        shapes = {
-            one: judging_seconds(one, pairs, night) for one in {architecture, self.serving or architecture}
-        }
-        reserve = FINISH_SECONDS + shapes[architecture] + shapes[self.serving or architecture]
         known_steps = start.steps if start else 0
 
         def plan() -> Plan:
             if job.steps is not None:
                 return plan_of(job.steps, job.drawn_seed, known_steps)
-            seconds = self.deadline - reserve - time.monotonic()
+            seconds = self.deadline - judging.seconds - time.monotonic()
             return plan_for(
                 architecture,
                 mixture,
@@ -173,6 +163,7 @@ class Challenge:
                 device,
                 known_steps=known_steps,
                 threads=self.threads,
+                last_validation=False,
             )
 
         trained = train(
@@ -187,9 +178,11 @@ class Challenge:
             device=device,
             threads=self.threads,
             on_progress=lambda progress: self.on_progress(
-                replace(progress, seconds_left=progress.seconds_left + reserve)
+                replace(progress, seconds_left=progress.seconds_left + judging.seconds)
             ),
             on_point=self.record,
+            judge=judging.judge_last,
+            interlude=judging.judge_champion,
             should_stop=self.should_stop,
             should_end=self.should_end,
         )
@@ -208,23 +201,21 @@ class Challenge:
         except StoreUnavailable as error:
             logger.warning("the learning curve is not up to date: {}", error)
 
-    def conclude(self, job: Job, trained: Trained, material: Material, start: Champion | None) -> Retrained:
+    def conclude(self, job: Job, trained: Trained, judging: Judging, start: Champion | None) -> Retrained:
         """Judge, decide, and record, in the order at the top of `fxd.training.retrain`."""
         store = self.store
-        heard = set(job.contents) | set(start.card.trained_on if start else ())
-        player = Player(trained.model, frozenset(heard))
         if start is not None and trained.best_step == 0:
-            challenger = self.judge(player, material)
+            challenger = judging.judge_alone(trained.model)
             reason = f"{trained.steps} steps from the weights of {start.card.id} brought nothing better"
             decision = Decision(False, reason, start.card.id)
         else:
-            challenger, decision = self.decide(player, material)
+            challenger, decision = judging.decide(trained.model)
         if trained.cut_short:
             short = f"its training was ended by hand after {trained.steps} of {trained.plan.steps} steps"
             decision = replace(decision, reason=f"{decision.reason}; {short}")
-        own = {pair.content_sha256 for pair in material.pairs}
+        own = {pair.content_sha256 for pair in judging.material.pairs}
         scores = [one for one in challenger.scores if one.content_sha256 in own]
-        card = card_of(self.settings, job, trained, sorted(heard), scores, decision, self.threads)
+        card = card_of(self.settings, job, trained, sorted(judging.heard), scores, decision, self.threads)
         write_model(model_folder(self.settings.paths.models, card.id), trained.model, card)
         model = card.record()
         store.add_points(self.training_id, self.unrecorded)
@@ -233,34 +224,6 @@ class Challenge:
         if decision.promoted:
             store.promote(model.id, model.reason, datetime.now(UTC))
         return Retrained("promoted" if decision.promoted else "kept", model.reason, model.id, decision)
-
-    def overtaken(self, decision: Decision, before: Model | None) -> Decision:
-        """The same, but no promotion where another model was promoted while these two were judged."""
-        now = self.store.champion()
-        if now is None or not decision.promoted or (before is not None and before.id == now.id):
-            return decision
-        reason = f"{decision.reason}; but {now.id} was promoted meanwhile, and stays"
-        return replace(decision, promoted=False, reason=reason)
-
-    def decide(self, player: Player, material: Material) -> tuple[Contender, Decision]:
-        # Looked up again: somebody may have promoted another model meanwhile.
-        before = self.store.champion()
-        champion = load_champion(self.settings, self.store)
-        if isinstance(champion, NoChampion):
-            challenger = self.judge(player, material)
-            decision = decide(challenger, None, champion.reason)
-        else:
-            other = Player(champion.network, frozenset(champion.card.trained_on))
-            night = tonight(self.settings, self.store)
-            challenger, decision = contest(player, other, material, night, self.check_judging)
-        return challenger, self.overtaken(decision, before)
-
-    def judge(self, player: Player, material: Material) -> Contender:
-        return judged(player, material.pairs, material.sample_rates, self.check_judging)
-
-    def check_judging(self) -> None:
-        if self.should_stop():
-            raise Stopped("asked to stop while it was judged")
 
 
 def seed_of(setting: int, start: Champion | None) -> int:

@@ -9,10 +9,10 @@ from fxd.config import Settings
 from fxd.engines.tcn import PRESETS
 from fxd.factory.clips import readable_clips
 from fxd.store.store import Store
-from fxd.training.contest import Material, Player, contest
+from fxd.training.contest import Audition, Material, Player, contest
 from fxd.training.models import load_network, model_folder, read_card
 from fxd.training.pairs import PairSource
-from fxd.training.promotion import Comparison, Decision, Night
+from fxd.training.promotion import Comparison, Contender, Decision, Night
 from fxd.training.trainer import ValidationPair
 from fxd.training.validation import factory_pairs, validation_pairs
 
@@ -70,9 +70,12 @@ def compare(
     def check() -> None:
         on_progress(min(1.0, next(done) / (2 * len(pairs) + 2)))
 
+    def judge(player: Player, pairs: Sequence[ValidationPair]) -> Contender:
+        return Audition(player, pairs, material.sample_rates, check).result()
+
     material = Material(pairs, {example.content_sha256: example.sample_rate for example in examples}, more)
     night = Night(asked_for=PRESETS[settings.tcn.preset].multiply_adds)
-    decision = contest(challenger, champion, material, night, check)[1]
+    decision = contest(challenger, champion, material, night, judge)[1]
     judges = own | clips.keys()
     return SideBySide(
         decision,

@@ -7,11 +7,14 @@ import numpy as np
 
 from fxd.aliasing import loudest_alias_db
 from fxd.engines.engine import render
-from fxd.engines.tcn import Tcn, TcnModel
+from fxd.engines.tcn import MODEL_SAMPLE_RATE, Tcn, TcnModel
 from fxd.metrics import ErrorSums
 from fxd.spectral import MrStft
 from fxd.training.promotion import Contender, Decision, FileScore, Night, decide
 from fxd.training.trainer import ValidationPair
+
+SINES_SECONDS = 8
+"""Of sound in which aliases are looked for."""
 
 MorePairs = Callable[[Set[str]], Sequence[ValidationPair]]
 
@@ -22,6 +25,10 @@ class Player:
 
     network: TcnModel
     trained_on: frozenset[str]
+
+
+Judge = Callable[[Player, Sequence[ValidationPair]], Contender]
+"""Has a model play these pairs."""
 
 
 @dataclass(frozen=True)
@@ -36,44 +43,76 @@ class Material:
 
 
 def contest(
-    challenger: Player, champion: Player, material: Material, night: Night, check: Callable[[], None]
+    challenger: Player, champion: Player, material: Material, night: Night, judge: Judge
 ) -> tuple[Contender, Decision]:
-    """The challenger with its scores, and what becomes of it. `check` is called before every file; it may raise.
+    """The challenger with its scores, and what becomes of it."""
+    pairs, night = judges(challenger.trained_on | champion.trained_on, material, night)
+    new, old = judge(challenger, pairs), judge(champion, pairs)
+    return new, decide(new, old, night=night)
+
+
+def judges(heard: Set[str], material: Material, night: Night) -> tuple[list[ValidationPair], Night]:
+    """The files that two models are judged by which may have heard so much, and the night that knows of them.
 
     Where the files that neither trained on are too few for the test, fxd's own clips are added.
     """
-    heard = challenger.trained_on | champion.trained_on
     pairs = list(material.pairs)
-    factory: frozenset[str] = frozenset()
-    if sum(pair.content_sha256 not in heard for pair in pairs) < night.fewest_files:
-        own = {pair.content_sha256 for pair in pairs}
-        extra = material.more(heard | own)
-        factory = frozenset(pair.content_sha256 for pair in extra)
-        pairs += extra
-    new, old = (judged(one, pairs, material.sample_rates, check) for one in (challenger, champion))
-    return new, decide(new, old, night=replace(night, factory=factory))
+    if sum(pair.content_sha256 not in heard for pair in pairs) >= night.fewest_files:
+        return pairs, night
+    extra = material.more(heard | {pair.content_sha256 for pair in pairs})
+    return pairs + list(extra), replace(night, factory=frozenset(pair.content_sha256 for pair in extra))
 
 
-def judged(
-    player: Player,
-    pairs: Sequence[ValidationPair],
-    sample_rates: Mapping[str, int],
-    check: Callable[[], None],
-) -> Contender:
-    """A model with all that the rule wants to know of it."""
-    scores = []
-    for pair in pairs:
-        check()
-        scores.append(score(player.network, pair, sample_rates.get(pair.content_sha256, 0)))
-    check()
-    network = player.network
-    return Contender(
-        network.id,
-        tuple(scores),
-        player.trained_on,
-        loudest_alias_db(Tcn(network)),
-        network.architecture.multiply_adds,
-    )
+class Audition:
+    """One model plays all files, in one sitting or in several."""
+
+    def __init__(
+        self,
+        player: Player,
+        pairs: Sequence[ValidationPair],
+        sample_rates: Mapping[str, int],
+        check: Callable[[], None],
+    ) -> None:
+        """`check` is called before every file; it may raise, and the audition can go on later."""
+        self.player = player
+        self.pairs = pairs
+        self.sample_rates = sample_rates
+        self.check = check
+        self.scores: list[FileScore] = []
+        self.alias_db: float | None = None
+        self.ends = np.cumsum([*(len(pair.dry) for pair in pairs), SINES_SECONDS * MODEL_SAMPLE_RATE])
+        """The files one after the other, and the sines in which aliases are looked for after them, in frames."""
+
+    @property
+    def share(self) -> float:
+        """Of all the sound, what was played."""
+        if self.alias_db is not None:
+            return 1.0
+        return float(self.ends[len(self.scores) - 1] / self.ends[-1]) if self.scores else 0.0
+
+    def play(self, share: float) -> None:
+        """Go on until so much is done, by whole files."""
+        network = self.player.network
+        while self.share < share:
+            self.check()
+            if len(self.scores) < len(self.pairs):
+                pair = self.pairs[len(self.scores)]
+                self.scores.append(score(network, pair, self.sample_rates.get(pair.content_sha256, 0)))
+            else:
+                self.alias_db = loudest_alias_db(Tcn(network))
+
+    def result(self) -> Contender:
+        """The model with all that the rule wants to know of it, once all is played."""
+        self.play(1.0)
+        network = self.player.network
+        assert self.alias_db is not None
+        return Contender(
+            network.id,
+            tuple(self.scores),
+            self.player.trained_on,
+            self.alias_db,
+            network.architecture.multiply_adds,
+        )
 
 
 def score(network: TcnModel, pair: ValidationPair, sample_rate: int = 0) -> FileScore:

@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -111,6 +111,14 @@ class Course:
         """Before the last step: after it there is one anyway."""
         return self.step % self.plan.validate_every == 0 and not self.finished
 
+    @property
+    def look_is_due(self) -> bool:
+        """At the clock: now and then, and at the end of the plan."""
+        if self.plan.seconds == math.inf:
+            return False
+        ended = self.step >= self.plan.steps
+        return ended or self.seconds - self.looked_at[1] >= self.plan.seconds / LOOKS
+
     def learn(self, segments: Segments) -> Energy:
         """One step. Raises TrainingFailed where the network has come to grief."""
         context = self.architecture.receptive_field - 1
@@ -126,23 +134,33 @@ class Course:
         self.recent = self.recent.plus(energy)
         return energy
 
-    def look_at_the_clock(self) -> None:
-        """Now and then, and at the end of the plan, lengthen it where else time would stay unused."""
+    def look_at_the_clock(self, interlude: Callable[[float], float]) -> None:
+        """Lengthen the plan where else time would stay unused.
+
+        First the clock stands still for `interlude`, which is told which share of the time is over; what it
+        returns, in seconds, is added to the time of the plan.
+        """
+        began = time.monotonic()
+        gained = interlude(self.seconds / self.plan.seconds)
+        self.began += time.monotonic() - began
         (step, seconds, validating), now = self.looked_at, self.seconds
-        if now - seconds < self.plan.seconds / LOOKS and self.step < self.plan.steps:
-            return
         learning = max(1e-6, now - seconds - (self.validating_seconds - validating))
         costs = Costs(learning / (self.step - step), self.validation_seconds)
+        self.plan = replace(self.plan, seconds=max(now, self.plan.seconds + gained))
         self.plan = self.plan.lengthened(self.step, now, costs)
         self.looked_at = (self.step, now, self.validating_seconds)
 
     def validate(self, pairs: Sequence[ValidationPair]) -> None:
+        """Judge the network as it is now by these pairs; see `judge`."""
+        self.judge(lambda model: validation_esr(model, pairs))
+
+    def judge(self, esr_of: Callable[[TcnModel], float]) -> None:
         """Judge the network as it is now, once a step, and keep it if it is the best so far."""
         if self.curve and self.curve[-1].step == self.step:
             return
         began = time.monotonic()
         weights = self.learner.network.weights()
-        esr = validation_esr(self.model(weights), pairs)
+        esr = esr_of(self.model(weights))
         self.validation_seconds = time.monotonic() - began
         self.validating_seconds += self.validation_seconds
         if math.isinf(esr):

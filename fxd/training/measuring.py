@@ -27,15 +27,17 @@ def plan_for(
     device: str = "auto",
     known_steps: int = 0,
     threads: int = 1,
+    last_validation: bool = True,
 ) -> Plan:
     """The plan for a training that begins now and ends within `seconds`, validations and measuring included.
 
     It will start from weights that have taken `known_steps`; 0 is from zero. `threads` are for it as well.
+    Without `last_validation` the time of the last one is no part of these seconds.
     """
     began = time.monotonic()
     with one_thread():
         costs = measure(architecture, segments, validation, choose_device(device), threads)
-    return plan_within(seconds - (time.monotonic() - began), costs, seed, known_steps)
+    return plan_within(seconds - (time.monotonic() - began), costs, seed, known_steps, last_validation)
 
 
 def measure(

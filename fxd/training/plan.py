@@ -56,7 +56,7 @@ class Plan:
     """Target frames a segment, after a receptive field of context."""
     learning_rate: float = LEARNING_RATE
     seconds: float = inf
-    """After these the last validation begins, whatever the step."""
+    """After these the last weights are judged, whatever the step."""
     known_steps: int = 0
     """What the weights that it starts from have taken in all; 0 is a start from zero."""
 
@@ -119,10 +119,13 @@ def plan_of(steps: int, seed: int, known_steps: int = 0) -> Plan:
     )
 
 
-def plan_within(seconds: float, costs: Costs, seed: int, known_steps: int = 0) -> Plan:
+def plan_within(
+    seconds: float, costs: Costs, seed: int, known_steps: int = 0, last_validation: bool = True
+) -> Plan:
     """The plan that fills a budget: as many steps as fit beside a few validations.
 
-    `known_steps` are those that the weights it starts from have taken; 0 is from zero.
+    `known_steps` are those that the weights it starts from have taken; 0 is from zero. Without `last_validation`
+    the time of the last one is no part of the budget.
 
     >>> plan_within(100, Costs(step=0.01, validation=1.0), seed=0).steps
     9300
@@ -130,13 +133,14 @@ def plan_within(seconds: float, costs: Costs, seed: int, known_steps: int = 0) -
     affordable = VALIDATION_SHARE * seconds / max(costs.validation, 1e-6)
     validations = max(1, min(MOST_VALIDATIONS, int(affordable)))
     # What it starts from is judged too.
-    available = (1 - SPARE_SHARE) * seconds - (validations + bool(known_steps)) * costs.validation
+    within = validations + bool(known_steps) - (not last_validation)
+    available = (1 - SPARE_SHARE) * seconds - within * costs.validation
     steps = max(1, int(available / costs.step))
     return Plan(
         steps,
         ceil(steps / validations),
         seed,
         learning_rate=full_rate(steps, known_steps),
-        seconds=max(0.0, seconds - costs.validation),
+        seconds=max(0.0, seconds - last_validation * costs.validation),
         known_steps=known_steps,
     )

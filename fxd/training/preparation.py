@@ -1,7 +1,5 @@
 """What is done and measured before a training, so that compiling and judging do not eat into its budget."""
 
-from collections.abc import Sequence
-
 import numpy as np
 from loguru import logger
 
@@ -12,18 +10,7 @@ from fxd.engines.tcn import MODEL_SAMPLE_RATE, PRESETS, Architecture, TcnModel
 from fxd.training.contest import score
 from fxd.training.course import ValidationPair
 from fxd.training.learner import Learner, TrainingFailed, choose_device, one_thread
-from fxd.training.measuring import seconds_of
 from fxd.training.pairs import resampled
-from fxd.training.promotion import Night
-
-SINES_SECONDS = 8
-"""Of sound in which aliases are looked for."""
-CLIPS_SECONDS = 90
-"""Of sound in the clips that fxd brings along."""
-JUDGED_TIMES = 25
-"""To measure how long it takes; half a second in all. In a tenth of one a busy machine may stall throughout."""
-IN_EARNEST = 1.1
-"""What judging takes in all, where the fastest of these measurements is 1."""
 
 
 def silent_network(architecture: Architecture) -> TcnModel:
@@ -57,16 +44,3 @@ def prepare(architecture: Architecture, device: str = "auto") -> None:
         with one_thread():
             for _ in range(2):  # the optimiser compiles its own step at the second
                 learner.step(dry, np.zeros((1, 1), np.float32), 0.0)
-
-
-def judging_seconds(architecture: Architecture, pairs: Sequence[ValidationPair], night: Night) -> float:
-    """How long a network of this shape will take to be judged, measured with one that is silent."""
-    frames = sum(len(pair.dry) for pair in pairs) + SINES_SECONDS * MODEL_SAMPLE_RATE
-    if len(pairs) < night.fewest_files:
-        frames += CLIPS_SECONDS * MODEL_SAMPLE_RATE
-    noise = np.random.default_rng(0).normal(0, 0.1, min(frames, 2 * MODEL_SAMPLE_RATE)).astype(np.float32)
-    trial = ValidationPair("noise", noise, noise)
-    network = silent_network(architecture)
-    # The first one may have to compile; of the others the fastest is the one that nothing disturbed.
-    seconds = min(seconds_of(lambda: score(network, trial)) for _ in range(JUDGED_TIMES))
-    return IN_EARNEST * seconds * frames / len(noise)

@@ -25,9 +25,10 @@ from fxd.cores import usable_cores
 from fxd.store.errors import StoreUnavailable
 from fxd.store.records import Training
 from fxd.store.store import Store
-from fxd.training.challenge import Challenge, Retrained, Stopped
+from fxd.training.challenge import Challenge, Retrained
 from fxd.training.champion import Champion, load_champion
 from fxd.training.job import drop_job, job_folder, read_job
+from fxd.training.judging import Stopped
 from fxd.training.lock import AlreadyTraining, training_lock
 from fxd.training.models import model_folder, remove_leftovers
 from fxd.training.plan import BATCH

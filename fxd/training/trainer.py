@@ -101,6 +101,8 @@ def train(
     threads: int = 1,
     on_progress: Callable[[Progress], None] = lambda _: None,
     on_point: Callable[[CurvePoint], None] = lambda _: None,
+    judge: Callable[[TcnModel], float] | None = None,
+    interlude: Callable[[float], float] = lambda _: 0.0,
     should_stop: Callable[[], bool] = lambda: False,
     should_end: Callable[[], bool] = lambda: False,
 ) -> Trained:
@@ -109,9 +111,14 @@ def train(
     `checkpoint` is written every 20 seconds and at the end; where it is of this very training (same model id,
     settings, architecture and plan) it is gone on from, else it is replaced. `start` gives the first weights.
     Without a validation the score is nan. `on_point` is told every point of the learning curve, those of before
-    an interruption again. `should_stop` interrupts it, so that it is gone on with later; `should_end` ends it,
-    and the weights that it has come to are judged too. `threads` are for the compiled kernels; they change
-    nothing but the speed.
+    an interruption again.
+
+    `judge` gives the error-to-signal ratio of the last weights, in place of a validation; it may raise, and a
+    training that is gone on with comes there again. `interlude` is called now and then by a training whose plan
+    has an end in time, with the share of it that is over: its own time is not the training's, and what it
+    returns, in seconds, is added to that of the plan. `should_stop` interrupts the training, so that it is gone
+    on with later; `should_end` ends it, and the weights that it has come to are judged too. `threads` are for
+    the compiled kernels; they change nothing but the speed.
     Raises TrainingFailed where the network broke, ValueError where `start` has another architecture.
     """
     course = Course(
@@ -130,12 +137,16 @@ def train(
             logger.info("the training goes on after {:,} of {:,} steps", course.step, course.plan.steps)
         elif start is not None:
             begin_from(course, start, validation)
-        stopped = run(course, segments, validation, checkpoint, on_progress, should_stop, should_end)
+        stopped = run(
+            course, segments, validation, checkpoint, on_progress, interlude, should_stop, should_end
+        )
         cut_short = not (stopped or course.finished)
         # First: to go on from here is as if nothing had happened, and a validation takes a while.
         keep(course, checkpoint)
         # Whoever asked for a stop wants it now; a validation may take many seconds.
-        if not stopped:
+        if judge and course.step and not (stopped or cut_short):
+            course.judge(judge)
+        elif not stopped:
             course.validate(validation)
         if not (stopped or cut_short):
             keep(course, checkpoint)
@@ -192,6 +203,7 @@ def run(
     validation: Sequence[ValidationPair],
     checkpoint: Path,
     on_progress: Callable[[Progress], None],
+    interlude: Callable[[float], float],
     should_stop: Callable[[], bool],
     should_end: Callable[[], bool],
 ) -> bool:
@@ -211,7 +223,8 @@ def run(
             saved_at = now
         if course.validation_is_due:
             course.validate(validation)
-        course.look_at_the_clock()
+        if course.look_is_due:
+            course.look_at_the_clock(interlude)
         if now - reported_at >= PROGRESS_SECONDS or course.finished:
             on_progress(
                 Progress(

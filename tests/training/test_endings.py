@@ -17,7 +17,7 @@ from fxd.config import Settings, TcnSettings
 from fxd.engines.tcn import TcnModel
 from fxd.store.errors import StoreUnavailable
 from fxd.store.store import Store, open_store
-from fxd.training import challenge, trainer
+from fxd.training import contest, trainer
 from fxd.training.due import due
 from fxd.training.job import CHECKPOINT_NAME, JOB_NAME, job_folder
 from fxd.training.models import load_network, read_card
@@ -124,7 +124,7 @@ def test_a_second_ctrl_c_loses_nothing(
 
     with monkeypatch.context() as patch:
         if where == "judging":
-            patch.setattr(challenge, "judged", interrupt)
+            patch.setattr(contest, "score", interrupt)
         else:
             # While the weights that it has come to are validated.
             validate = trainer.Course.validate

@@ -24,7 +24,7 @@ from fxd.engines.tcn import PRESETS, TcnModel
 from fxd.store.errors import StoreUnavailable
 from fxd.store.records import Example, Training
 from fxd.store.store import Store
-from fxd.training import challenge, preparation
+from fxd.training import challenge, contest, judging, preparation
 from fxd.training.contest import score
 from fxd.training.course import Course, ValidationPair
 from fxd.training.due import due
@@ -245,6 +245,27 @@ def test_the_budget_in_minutes_becomes_the_plan(settings: Settings, store: Store
     assert 1 <= card.steps <= card.recipe["steps"]
 
 
+@pytest.mark.usefixtures("excerpts")
+def test_the_champion_is_judged_while_the_challenger_learns(
+    settings: Settings, store: Store, silent_champion: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events: list[str] = []
+
+    def noted(network: TcnModel, *arguments: Any) -> FileScore:
+        events.append(network.id)
+        return score(network, *arguments)
+
+    monkeypatch.setattr(contest, "score", noted)
+    short = changed(settings, training=TrainingSettings(max_minutes=0.15))
+    result = retrain(short, store, "command", lambda _: events.append("learned"), lambda: False)
+    assert result.decision is not None
+    assert result.decision.champion == silent_champion
+    judged = [events.index(one) for one in (silent_champion, str(result.model_id))]
+    learned = [index for index, event in enumerate(events) if event == "learned"]
+    assert learned[0] < judged[0] < learned[-1] < judged[1]
+    assert events.count(silent_champion) == events.count(str(result.model_id))
+
+
 # What cannot be trained
 
 
@@ -461,14 +482,14 @@ def test_a_model_that_is_promoted_by_hand_during_a_contest_stays(
     first = run(settings, store)
     assert first.state == "promoted"
     store.promote(silent_champion, BY_HAND, datetime.now(UTC))
-    judge = challenge.contest
+    judge = judging.contest
 
     def and_meanwhile(*arguments: Any) -> Any:
         found = judge(*arguments)
         store.promote(str(first.model_id), BY_HAND, datetime.now(UTC))
         return found
 
-    monkeypatch.setattr(challenge, "contest", and_meanwhile)
+    monkeypatch.setattr(judging, "contest", and_meanwhile)
     second = run(settings, store)
     assert second.state == "kept"
     assert second.reason.endswith(f"; but {first.model_id} was promoted meanwhile, and stays")

@@ -1,4 +1,5 @@
 import math
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
@@ -206,6 +207,80 @@ def test_a_plan_with_too_few_steps_for_its_time_gets_more(tmp_path: Path) -> Non
     assert trained.plan.steps >= trained.steps
     assert trained.best_step == trained.steps
     assert saved_plan(tmp_path / "checkpoint") == trained.plan
+
+
+def test_an_interlude_is_no_part_of_the_time_and_may_give_some(tmp_path: Path) -> None:
+    shares: list[float] = []
+
+    def interlude(share: float) -> float:
+        shares.append(share)
+        time.sleep(0.05)
+        return 0.25 if len(shares) == 1 else 0.0
+
+    began = time.monotonic()
+    plan = replace(PLAN, steps=10**9, validate_every=10**9, seconds=0.5)
+    trained = run(tmp_path, plan, interlude=interlude)
+    whole = time.monotonic() - began
+    assert shares == sorted(shares)
+    assert 0.05 <= shares[0] < shares[-1]
+    assert trained.plan.seconds == 0.75
+    assert 0.75 <= trained.seconds <= whole - 0.05 * len(shares)
+
+
+def test_an_interlude_that_takes_more_than_is_left_ends_the_training(tmp_path: Path) -> None:
+    def interlude(_: float) -> float:
+        events.append("interlude")
+        return -10.0
+
+    plan = replace(PLAN, steps=10**9, validate_every=10**9, seconds=0.5)
+    events: list[str] = []
+    segments = ClipSegments(lambda _drawn, _wet: events.append("step"))
+    trained = run(tmp_path, plan, segments=segments, interlude=interlude)
+    assert events == ["step"] * trained.steps + ["interlude"]
+    assert trained.cut_by_clock
+
+
+def test_a_plan_without_a_clock_has_no_interlude(tmp_path: Path) -> None:
+    def interlude(_: float) -> float:
+        raise AssertionError
+
+    assert run(tmp_path, interlude=interlude).steps == PLAN.steps
+
+
+def test_the_last_weights_are_judged_as_one_likes_and_again_after_a_kill(tmp_path: Path) -> None:
+    judged: list[TcnModel] = []
+
+    def judge(model: TcnModel) -> float:
+        judged.append(model)
+        if len(judged) == 1:
+            raise Killed
+        return 0.01
+
+    with pytest.raises(Killed):
+        run(tmp_path, judge=judge)
+    trained = run(tmp_path, judge=judge)
+    assert trained.best_esr_db == pytest.approx(-20)
+    assert [point.step for point in trained.curve] == [15, 30, 40]
+    assert trained.curve[-1].validation_esr_db == trained.best_esr_db
+    assert_same_weights(trained.model, judged[0])
+    assert_same_weights(trained.model, judged[1])
+    assert run(tmp_path, judge=judge).best_esr_db == trained.best_esr_db
+    assert len(judged) == 2, "what the checkpoint has is not judged again"
+
+
+def test_what_is_ended_by_hand_is_validated(tmp_path: Path) -> None:
+    def judge(_: TcnModel) -> float:
+        raise AssertionError
+
+    segments = ClipSegments()
+    trained = run(tmp_path, segments=segments, should_end=lambda: segments.drawn == 20, judge=judge)
+    assert trained.cut_short
+    assert [point.step for point in trained.curve] == [15, 20]
+
+
+def test_a_network_beyond_all_numbers_fails_before_whoever_judges_it(tmp_path: Path) -> None:
+    with pytest.raises(TrainingFailed, match="after 40 steps the network's output is beyond all numbers"):
+        run(tmp_path, judge=lambda _: math.inf)
 
 
 def test_a_training_whose_plan_was_lengthened_is_gone_on_with(
