@@ -226,7 +226,10 @@ def test_models_can_be_listed_shown_promoted_and_rolled_back(home: Home, clips: 
     (factory,) = home.json("models")
     assert factory["serves"]
     assert factory["origin"] == "factory"
-    assert factory["id"] in home.fxd("models", "show", factory["id"][:12]).stdout
+    sheet = home.fxd("models", "show", factory["id"][:12]).stdout
+    assert f"{factory['id']}, which serves" in sheet
+    assert "perc_bell.flac (fxd's own)" in sheet
+    assert home.json("models", "show", factory["id"])["details"]["scores"]
     assert "none served before" in home.fxd("models", "rollback", code=1).stderr
     assert "no model" in home.fxd("models", "show", "nonsense", code=1).stderr.lower()
 

@@ -13,9 +13,6 @@ from fxd.store.errors import StoreError
 from fxd.store.records import Model
 from fxd.store.store import open_store
 
-MOST_SHOWN = 10
-"""Entries of a list that a person may want to read."""
-
 
 def list_models(settings: Settings, as_json: bool) -> int:
     """Print all models, newest first."""
@@ -79,34 +76,20 @@ def show_model(settings: Settings, text: str, as_json: bool) -> int:
         champion = store.champion()
         promotions = [one for one in store.promotions() if one.model_id == model.id]
         reviews = store.reviews(model.id)
+        if not as_json:
+            from fxd.commands.model_sheet import card_of, print_sheet
+
+            card = card_of(model)
+            names = store.files_of([score.content_sha256 for score in card.scores]) if card else {}
+            serves = champion is not None and champion.id == model.id
+            print_sheet(settings, model, card, serves, promotions, reviews, names)
+            return 0
     facts = model_facts(model, champion) | {
         "promotions": [{"at": one.at.isoformat(), "reason": one.reason} for one in promotions],
         "reviews": [{"at": one.at.isoformat(), "worse": one.worse, "reason": one.reason} for one in reviews],
     }
-    if as_json:
-        print(json.dumps(facts, indent=2, default=str))
-        return 0
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    from fxd.insight.plain import plain as in_one_line
-
-    table = Table.grid(padding=(0, 2))
-    for name, value in facts.items():
-        if name != "details":
-            table.add_row(Text(name, style="bold"), Text(in_one_line(plain(value))))
-    for name, value in model.details.items():
-        if name not in facts:
-            table.add_row(Text(in_one_line(name), style="dim"), Text(in_one_line(plain(value))))
-    Console(emoji=False).print(table)
+    print(json.dumps(facts, indent=2, default=str))
     return 0
-
-
-def plain(value: Any) -> str:
-    if isinstance(value, list) and len(value) > MOST_SHOWN:
-        return f"{len(value)} of them; --json tells them all"
-    return value if isinstance(value, str) else json.dumps(value, default=str)
 
 
 def model_facts(model: Model, champion: Model | None) -> dict[str, Any]:
