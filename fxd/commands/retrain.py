@@ -30,7 +30,7 @@ LINE_SECONDS = 10.0
 BAR_COLUMNS = 76
 """Of a terminal that has room for a bar beside all figures."""
 ENDING = b"""
-ending: the best weights so far, if it has learned anything, are judged and kept as a model;
+ending: the best weights so far, if they are better than what it began with, are judged and kept as a model;
 Ctrl-C once more ends at once, and the next retraining goes on from here
 """
 NICENESS = 15
@@ -69,7 +69,8 @@ def tell_when(settings: Settings, as_json: bool) -> int:
         print("Note: the daemon runs with other settings than those here: restart it to take them up")
     if hint:
         print(f"Note: {hint}")
-    print("`fxd retrain --now` does it at once, `fxd retrain --list` lists those of before")
+    at_once = "" if at_work else "`fxd retrain --now` does it at once, "
+    print(f"{at_once}`fxd retrain --list` lists those of before")
     return 0
 
 
