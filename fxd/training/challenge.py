@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from zlib import crc32
 
@@ -98,7 +98,7 @@ class Challenge:
         judging = Judging(
             settings,
             self.store,
-            Material(pairs, sample_rates, partial(factory_pairs, source)),
+            Material(pairs, sample_rates, cache(partial(factory_pairs, source))),
             heard | set(job.contents),
             PRESETS[job.preset],
             self.should_stop,
@@ -239,5 +239,5 @@ def without(skipped: Mapping[str, str]) -> str:
     """What to add to a reason where sounds had to be left out, by content hash and reason."""
     if not skipped:
         return ""
-    first = next(iter(skipped.values()))
+    first = skipped[min(skipped)]
     return f"; {counted(len(skipped))} of the training set left out: {first}" + ", ..." * (len(skipped) > 1)

@@ -1,5 +1,6 @@
 """Two models before the same judge: they play all files, and the rule decides (`fxd.training.promotion`)."""
 
+import time
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 
@@ -16,7 +17,7 @@ from fxd.training.trainer import ValidationPair
 SINES_SECONDS = 8
 """Of sound in which aliases are looked for."""
 
-MorePairs = Callable[[Set[str]], Sequence[ValidationPair]]
+MorePairs = Callable[[frozenset[str]], Sequence[ValidationPair]]
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ def judges(heard: Set[str], material: Material, night: Night) -> tuple[list[Vali
     pairs = list(material.pairs)
     if sum(pair.content_sha256 not in heard for pair in pairs) >= night.fewest_files:
         return pairs, night
-    extra = material.more(heard | {pair.content_sha256 for pair in pairs})
+    extra = material.more(frozenset({*heard, *(pair.content_sha256 for pair in pairs)}))
     return pairs + list(extra), replace(night, factory=frozenset(pair.content_sha256 for pair in extra))
 
 
@@ -73,13 +74,15 @@ class Audition:
         sample_rates: Mapping[str, int],
         check: Callable[[], None],
     ) -> None:
-        """`check` is called before every file; it may raise, and the audition can go on later."""
+        """`check` is called before every file and the sines; it may raise, and the audition can go on later."""
         self.player = player
         self.pairs = pairs
         self.sample_rates = sample_rates
         self.check = check
         self.scores: list[FileScore] = []
         self.alias_db: float | None = None
+        self.paces: list[float] = []
+        """What all would take, in seconds, if it were like this file; one for each that was played."""
         self.ends = np.cumsum([*(len(pair.dry) for pair in pairs), SINES_SECONDS * MODEL_SAMPLE_RATE])
         """The files one after the other, and the sines in which aliases are looked for after them, in frames."""
 
@@ -95,11 +98,13 @@ class Audition:
         network = self.player.network
         while self.share < share:
             self.check()
+            began, before = time.monotonic(), self.share
             if len(self.scores) < len(self.pairs):
                 pair = self.pairs[len(self.scores)]
                 self.scores.append(score(network, pair, self.sample_rates.get(pair.content_sha256, 0)))
             else:
                 self.alias_db = loudest_alias_db(Tcn(network))
+            self.paces.append((time.monotonic() - began) / (self.share - before))
 
     def result(self) -> Contender:
         """The model with all that the rule wants to know of it, once all is played."""

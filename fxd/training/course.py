@@ -2,7 +2,8 @@
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -81,6 +82,8 @@ class Course:
         """Steps taken in this process."""
         self.paced_from = (0, 0.0)
         """The step and the seconds after its first ones."""
+        self.gained = 0.0
+        """Seconds that the plan has more than at first, in this process."""
         self.looked_at = (0, 0.0, 0.0)
         """Step, seconds and seconds of validations at which the plan was held against the clock last."""
 
@@ -134,19 +137,35 @@ class Course:
         self.recent = self.recent.plus(energy)
         return energy
 
+    @contextmanager
+    def stopped_clock(self) -> Iterator[None]:
+        """What is done meanwhile is no part of the training's time."""
+        began = time.monotonic()
+        yield
+        self.began += time.monotonic() - began
+
+    def allow(self, gained: float) -> None:
+        """Have the plan's time be longer by so much than it was at first, or shorter.
+
+        At least half of what is left stays: what looks bad now may be better at the next look.
+        """
+        now, at_first = self.seconds, self.plan.seconds - self.gained
+        least = now + max(0.0, self.plan.seconds - now) / 2
+        self.plan = replace(self.plan, seconds=max(least, at_first + gained))
+        self.gained = self.plan.seconds - at_first
+
     def look_at_the_clock(self, interlude: Callable[[float], float]) -> None:
         """Lengthen the plan where else time would stay unused.
 
-        First the clock stands still for `interlude`, which is told which share of the time is over; what it
-        returns, in seconds, is added to the time of the plan.
+        First the clock stands still for `interlude`, which is told which share of the time is over, and returns
+        how much more there is than planned, in seconds.
         """
-        began = time.monotonic()
-        gained = interlude(self.seconds / self.plan.seconds)
-        self.began += time.monotonic() - began
+        with self.stopped_clock():
+            gained = interlude(self.seconds / self.plan.seconds)
+        self.allow(gained)
         (step, seconds, validating), now = self.looked_at, self.seconds
         learning = max(1e-6, now - seconds - (self.validating_seconds - validating))
         costs = Costs(learning / (self.step - step), self.validation_seconds)
-        self.plan = replace(self.plan, seconds=max(now, self.plan.seconds + gained))
         self.plan = self.plan.lengthened(self.step, now, costs)
         self.looked_at = (self.step, now, self.validating_seconds)
 
@@ -158,7 +177,7 @@ class Course:
         """Judge the network as it is now, once a step, and keep it if it is the best so far."""
         if self.curve and self.curve[-1].step == self.step:
             return
-        began = time.monotonic()
+        began, seconds = time.monotonic(), self.seconds
         weights = self.learner.network.weights()
         esr = esr_of(self.model(weights))
         self.validation_seconds = time.monotonic() - began
@@ -167,7 +186,7 @@ class Course:
             raise TrainingFailed(
                 f"after {self.step} steps the network's output is beyond all numbers; {ANEW}"
             )
-        self.curve.append(CurvePoint(self.step, self.seconds, self.recent.ratio_db, decibels(esr)))
+        self.curve.append(CurvePoint(self.step, seconds, self.recent.ratio_db, decibels(esr)))
         self.recent = Energy(0.0, 0.0)
         if self.best is None or esr < self.best.esr:
             self.best = Best(self.step, esr, weights) if not math.isnan(esr) else None
@@ -181,12 +200,17 @@ class Course:
             raise TrainingFailed(f"after {self.step} steps {error}") from error
 
     def save(self, path: Path) -> None:
-        """Write the checkpoint, whole or not at all."""
+        """Write the checkpoint, whole or not at all.
+
+        In it the plan has the time that it had at first, while there is any left: whoever goes on with it finds
+        out anew how much that will be.
+        """
+        gained = 0.0 if self.finished else self.gained
         Checkpoint(
             model_id=self.model_id,
             settings_hash=self.settings_hash,
             architecture=self.architecture,
-            plan=self.plan,
+            plan=replace(self.plan, seconds=self.plan.seconds - gained),
             seconds=self.seconds,
             step=self.step,
             learner=self.learner.state(),

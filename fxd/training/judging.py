@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from hashlib import sha256
 
 import numpy as np
 from loguru import logger
@@ -35,7 +36,7 @@ FINISH_SECONDS = 0.25
 CLIPS_SECONDS = 90
 """Of sound in the clips that fxd brings along."""
 JUDGED_TIMES = 25
-"""To measure how long it takes; half a second in all. In a tenth of one a busy machine may stall throughout."""
+"""To measure how long it takes; half a second or so. In a tenth of one a busy machine may stall throughout."""
 IN_EARNEST = 1.2
 """What judging takes in all, where the fastest of these measurements is 1."""
 TRUST = 0.1
@@ -60,14 +61,19 @@ class Judging:
     architecture: Architecture
     """Of the challenger."""
     should_stop: Callable[[], bool]
-    auditions: dict[tuple[str, tuple[str, ...]], Audition] = field(default_factory=dict, init=False)
-    """Of whoever was judged, or is being, by id and files."""
+    auditions: dict[tuple[str, ...], Audition] = field(default_factory=dict, init=False)
+    """Of whoever was judged, or is being, by a hash of its weights and the files."""
     champion: Champion | NoChampion = field(init=False)
     night: Night = field(init=False)
     """As far as anybody knows at the beginning."""
     estimates: tuple[float, float] = field(init=False)
     """What the challenger and the champion will take, in seconds."""
-    spent: float = field(default=0.0, init=False)
+    reserve: float = field(init=False)
+    """What is kept back for that at first, in seconds."""
+    first_share: float | None = field(default=None, init=False)
+    """Of the training that was over when the first file of the champion was due: a training that is gone on with
+    begins late."""
+    elapsed: float = field(default=0.0, init=False)
     """On the champion so far, in seconds."""
 
     def __post_init__(self) -> None:
@@ -80,6 +86,7 @@ class Judging:
             shapes = (self.architecture, self.champion.network.architecture)
             measured = {one: judging_seconds(one, pairs, self.night.fewest_files) for one in {*shapes}}
             self.estimates = measured[shapes[0]], measured[shapes[1]]
+        self.reserve = self.seconds
 
     @cached_property
     def audition(self) -> Audition | None:
@@ -92,30 +99,31 @@ class Judging:
     def seconds(self) -> float:
         """What is still to be done beside the training will take."""
         own, other = self.estimates
-        if not other:
-            return FINISH_SECONDS + own
-        done = self.audition.share if self.spent and self.audition else 0.0
-        slower = (TRUST + self.spent / other) / (TRUST + done)
+        if self.first_share is None or self.audition is None:
+            return FINISH_SECONDS + own + other
+        done = self.audition.share
+        # A file during which the machine stalled says nothing of the others, and is paid for already.
+        slower = (TRUST + done * float(np.median(self.audition.paces or [0.0])) / other) / (TRUST + done)
         return FINISH_SECONDS + slower * (own + other * (1 - done))
 
     def judge_champion(self, share: float) -> float:
         """Have some of that done before the challenger is there, as so much of its training is over.
 
-        Returns how many seconds of what was kept back turn out to be too many. Nothing happens where there is no
-        champion, or somebody asks for a stop.
+        Returns by how many seconds the training may last longer than planned, for all that is known by now.
+        Nothing happens where there is no champion, or somebody asks for a stop.
         """
-        before, began = self.seconds, time.monotonic()
-        audition = self.audition
-        if audition is None:
+        began = time.monotonic()
+        if self.audition is None:
             return 0.0
-        playing = time.monotonic()
+        if self.first_share is None:
+            self.first_share = share
         try:
-            audition.play(min(1.0, share / DONE_AT))
+            if self.first_share < min(share, DONE_AT):
+                self.audition.play(min(1.0, (share - self.first_share) / (DONE_AT - self.first_share)))
         except Stopped:
-            logger.debug("the judging of the champion is stopped after {:.0%}", audition.share)
-        now = time.monotonic()
-        self.spent += now - playing
-        return before - (now - began) - self.seconds
+            logger.debug("the judging of the champion is stopped after {:.0%}", self.audition.share)
+        self.elapsed += time.monotonic() - began
+        return self.reserve - self.elapsed - self.seconds
 
     def judge_last(self, network: TcnModel) -> float:
         """The challenger at the end of its training: its error-to-signal ratio over the validation pairs."""
@@ -149,7 +157,7 @@ class Judging:
         return self.audition_of(player, pairs).result()
 
     def audition_of(self, player: Player, pairs: Sequence[ValidationPair]) -> Audition:
-        key = player.network.id, tuple(pair.content_sha256 for pair in pairs)
+        key = hash_of(player.network), *(pair.content_sha256 for pair in pairs)
         if key not in self.auditions:
             self.auditions[key] = Audition(player, pairs, self.material.sample_rates, self.check)
         return self.auditions[key]
@@ -174,6 +182,14 @@ class Judging:
     def check(self) -> None:
         if self.should_stop():
             raise Stopped("asked to stop while it was judged")
+
+
+def hash_of(network: TcnModel) -> str:
+    """Of its id and weights: the same id may be given to other weights, where a kill came between."""
+    weights = sha256(network.id.encode())
+    for name in sorted(network.weights):
+        weights.update(network.weights[name].tobytes())
+    return weights.hexdigest()
 
 
 def player_of(champion: Champion) -> Player:

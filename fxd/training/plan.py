@@ -48,7 +48,7 @@ class Plan:
 
     steps: int
     validate_every: int
-    """Steps between two validations; after the last step there is always one."""
+    """Steps between two validations; after the last step the weights are judged in any case."""
     seed: int = 0
     batch: int = BATCH
     """Segments a step."""

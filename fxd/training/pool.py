@@ -15,6 +15,7 @@ training that goes on from a checkpoint hears what it would have heard.
 
 import time
 from bisect import bisect_left, bisect_right
+from collections import defaultdict
 from collections.abc import Iterator, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -155,9 +156,15 @@ class TrainingSet:
         if window == self.window:
             return
         self.window = window
-        new = [number for number in window if number not in self.loaded]
+        # By sounds, whose parts come one after the other: in one that breaks, those behind are not tried.
+        new: dict[str, list[int]] = defaultdict(list)
+        for number in window:
+            if number not in self.loaded:
+                new[self.turns[number].example.content_sha256].append(number)
+        before = dict(self.loaded)
         with ThreadPoolExecutor(self.threads) as pool:
-            before = self.loaded | dict(zip(new, pool.map(self.render, new), strict=True))
+            for numbers, rendered in zip(new.values(), pool.map(self.render_all, new.values()), strict=True):
+                before.update(zip(numbers, rendered, strict=True))
         self.loaded = {number: before[number] for number in window}
         beyond = range(window.stop, window.stop + (0 if self.fits else SEARCHED))
         for number in beyond:
@@ -178,6 +185,9 @@ class TrainingSet:
             self.turns.append(next(self.rota))
         first = bisect_right(self.turns, position, key=attrgetter("start")) - 1
         return range(first, bisect_left(self.turns, end, key=attrgetter("start")))
+
+    def render_all(self, numbers: Sequence[int]) -> list[list[Piece]]:
+        return [self.render(number) for number in numbers]
 
     def render(self, number: int) -> list[Piece]:
         while number >= len(self.turns):

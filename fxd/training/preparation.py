@@ -1,4 +1,4 @@
-"""What is done and measured before a training, so that compiling and judging do not eat into its budget."""
+"""What is done before a training, so that compiling does not eat into its budget."""
 
 import numpy as np
 from loguru import logger

@@ -115,10 +115,10 @@ def train(
 
     `judge` gives the error-to-signal ratio of the last weights, in place of a validation; it may raise, and a
     training that is gone on with comes there again. `interlude` is called now and then by a training whose plan
-    has an end in time, with the share of it that is over: its own time is not the training's, and what it
-    returns, in seconds, is added to that of the plan. `should_stop` interrupts the training, so that it is gone
-    on with later; `should_end` ends it, and the weights that it has come to are judged too. `threads` are for
-    the compiled kernels; they change nothing but the speed.
+    has an end in time, with the share of it that is over, and returns how many seconds more than at first the
+    plan is to have. The time that these two take is not the training's. `should_stop` interrupts the training, so
+    that it is gone on with later; `should_end` ends it, and the weights that it has come to are judged too.
+    `threads` are for the compiled kernels; they change nothing but the speed.
     Raises TrainingFailed where the network broke, ValueError where `start` has another architecture.
     """
     course = Course(
@@ -145,7 +145,8 @@ def train(
         keep(course, checkpoint)
         # Whoever asked for a stop wants it now; a validation may take many seconds.
         if judge and course.step and not (stopped or cut_short):
-            course.judge(judge)
+            with course.stopped_clock():
+                course.judge(judge)
         elif not stopped:
             course.validate(validation)
         if not (stopped or cut_short):
@@ -217,8 +218,8 @@ def run(
             return True
         unreported = unreported.plus(course.learn(segments))
         now = time.monotonic()
-        # A validation may take longer than what may be lost.
-        if course.validation_is_due or now - saved_at >= CHECKPOINT_SECONDS:
+        # A validation may take longer than what may be lost, and so may an interlude.
+        if course.validation_is_due or course.look_is_due or now - saved_at >= CHECKPOINT_SECONDS:
             keep(course, checkpoint)
             saved_at = now
         if course.validation_is_due:

@@ -33,6 +33,7 @@ from fxd.training.lock import training_lock
 from fxd.training.mixture import Mixture
 from fxd.training.models import load_network, read_card
 from fxd.training.pairs import PairSource
+from fxd.training.plan import Plan
 from fxd.training.preparation import warm_up
 from fxd.training.promotion import FileScore
 from fxd.training.retrain import AlreadyTraining, retrain
@@ -243,6 +244,28 @@ def test_the_budget_in_minutes_becomes_the_plan(settings: Settings, store: Store
     assert 0 < card.recipe["seconds"] < 60 * 0.15
     assert card.recipe["max_minutes"] == 0.15
     assert 1 <= card.steps <= card.recipe["steps"]
+
+
+@pytest.mark.usefixtures("excerpts", "silent_champion")
+def test_what_judging_will_take_is_kept_back_and_reckoned_with(
+    settings: Settings, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(judging, "judging_seconds", lambda *_: 100.0)
+    asked: list[tuple[float, bool]] = []
+    left: list[float] = []
+
+    def planned(*arguments: Any, last_validation: bool, **_: Any) -> Plan:
+        asked.append((arguments[3], last_validation))
+        return Plan(steps=20, validate_every=20, batch=1, seconds=5.0)
+
+    monkeypatch.setattr(challenge, "plan_for", planned)
+    long = changed(settings, training=TrainingSettings(max_minutes=10))
+    retrain(long, store, "command", lambda progress: left.append(progress.seconds_left), lambda: False)
+    # The last validation is the challenger's judging, which is kept back as the champion's is.
+    ((seconds, last_validation),) = asked
+    assert 300 < seconds < 600 - 200
+    assert not last_validation
+    assert 200 < left[0] <= 206
 
 
 @pytest.mark.usefixtures("excerpts")
@@ -532,9 +555,9 @@ def test_each_night_hears_probes_of_its_own(
 ) -> None:
     seeds = []
 
-    def mixture(examples: object, source: object, seed: int, heard: object) -> Mixture:
+    def mixture(examples: Any, source: Any, seed: int, *more: Any) -> Mixture:
         seeds.append(seed)
-        return Mixture(examples, source, seed, heard)  # type: ignore[arg-type]
+        return Mixture(examples, source, seed, *more)
 
     monkeypatch.setattr(challenge, "Mixture", mixture)
     plan(learning_rate=0.0)

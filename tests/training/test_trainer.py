@@ -1,85 +1,34 @@
 import math
-import time
-from collections.abc import Callable
 from dataclasses import replace
-from functools import cache
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import soundfile
 import torch
+from short_training import (
+    PLAN,
+    SMALL,
+    VALIDATION,
+    ClipSegments,
+    FakeClock,
+    TimedSegments,
+    assert_same_weights,
+    run,
+)
 
-from fxd.config import SaturatorSettings
-from fxd.engines.engine import Array, render
-from fxd.engines.saturator import Saturator
-from fxd.engines.tcn import PRESETS, Architecture, LayerArray, TcnModel
-from fxd.training import trainer
+from fxd.engines.engine import Array
+from fxd.engines.tcn import PRESETS, TcnModel
+from fxd.training import course, trainer
 from fxd.training.measuring import plan_for
-from fxd.training.plan import Plan
 from fxd.training.trainer import (
     Progress,
-    Trained,
     TrainingFailed,
     ValidationPair,
     saved_plan,
-    train,
     validation_esr,
 )
-
-AUDIO = Path(__file__).parents[1] / "audio"
-SMALL = Architecture((LayerArray(1, 4, 1, head_bias=True, dilations=(1, 2, 4)),), head_scale=0.1)
-PLAN = Plan(steps=40, validate_every=15, batch=2, frames=400)
-
-
-@cache
-def pair(name: str) -> tuple[Array, Array]:
-    """Half a second of a real recording and what the saturator makes of it, each [frames]."""
-    sound, _ = soundfile.read(AUDIO / f"{name}.flac", frames=24_000, dtype="float32", always_2d=True)
-    dry = np.ascontiguousarray(sound[:, :1].T)
-    wet = render(Saturator(SaturatorSettings(antialias="none")), dry, 48_000)
-    return dry[0], wet[0]
-
-
-class ClipSegments:
-    """Segments of one recording; `interfere` sees how many batches were drawn before."""
-
-    def __init__(self, interfere: Callable[[int, Array], None] = lambda _drawn, _wet: None) -> None:
-        self.interfere = interfere
-        self.drawn = 0
-
-    def sample(
-        self, rng: np.random.Generator, batch: int, frames: int, context: int, step: int
-    ) -> tuple[Array, Array]:
-        del step
-        dry, wet = pair("loop_mika")
-        starts = rng.integers(context, len(dry) - frames, batch)
-        targets = np.stack([wet[start : start + frames] for start in starts])
-        self.interfere(self.drawn, targets)
-        self.drawn += 1
-        return np.stack([dry[start - context : start + frames] for start in starts]), targets
-
-    def upkeep_seconds(self, frames: int) -> float:
-        return 0.0 * frames
-
-
-VALIDATION = [ValidationPair("a", *pair("bass_voxy_c")), ValidationPair("b", *pair("loop_safari"))]
-
-
-def run(folder: Path, plan: Plan = PLAN, **options: Any) -> Trained:
-    arguments = {"architecture": SMALL, "segments": ClipSegments(), "validation": VALIDATION} | options
-    return train(
-        plan=plan,
-        **{"model_id": "m", "settings_hash": "h", "checkpoint": folder / "checkpoint", "device": "cpu"}
-        | arguments,
-    )
-
-
-def assert_same_weights(one: TcnModel, other: TcnModel) -> None:
-    for name, weight in one.weights.items():
-        assert np.array_equal(weight, other.weights[name]), name
 
 
 def test_training_brings_the_error_down_on_sound_that_it_never_heard(tmp_path: Path) -> None:
@@ -209,35 +158,68 @@ def test_a_plan_with_too_few_steps_for_its_time_gets_more(tmp_path: Path) -> Non
     assert saved_plan(tmp_path / "checkpoint") == trained.plan
 
 
-def test_an_interlude_is_no_part_of_the_time_and_may_give_some(tmp_path: Path) -> None:
+CLOCKED = replace(PLAN, steps=10**9, validate_every=10**9, seconds=10.0)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
+    """The training's; with `TimedSegments` a step takes a twentieth of a second on it."""
+    fake = FakeClock()
+    monkeypatch.setattr(course, "time", fake)
+    return fake
+
+
+def test_an_interlude_is_no_part_of_the_time_and_may_give_some(tmp_path: Path, clock: FakeClock) -> None:
     shares: list[float] = []
 
     def interlude(share: float) -> float:
         shares.append(share)
-        time.sleep(0.05)
-        return 0.25 if len(shares) == 1 else 0.0
+        clock.now += 3
+        return 5.0
 
-    began = time.monotonic()
-    plan = replace(PLAN, steps=10**9, validate_every=10**9, seconds=0.5)
-    trained = run(tmp_path, plan, interlude=interlude)
-    whole = time.monotonic() - began
+    began = clock.now
+    trained = run(tmp_path, CLOCKED, segments=TimedSegments(clock), interlude=interlude)
     assert shares == sorted(shares)
-    assert 0.05 <= shares[0] < shares[-1]
-    assert trained.plan.seconds == 0.75
-    assert 0.75 <= trained.seconds <= whole - 0.05 * len(shares)
+    assert shares[0] == pytest.approx(0.05, abs=0.01)
+    assert shares[-1] > 0.9
+    assert trained.plan.seconds == 15
+    assert trained.seconds == pytest.approx(15, abs=0.1)
+    assert clock.now - began == pytest.approx(trained.seconds + 3 * len(shares))
 
 
-def test_an_interlude_that_takes_more_than_is_left_ends_the_training(tmp_path: Path) -> None:
+def test_what_one_interlude_takes_the_next_may_give_back(tmp_path: Path, clock: FakeClock) -> None:
+    looks = count()
+    segments = TimedSegments(clock)
+    trained = run(tmp_path, CLOCKED, segments=segments, interlude=lambda _: 0.0 if next(looks) else -1000.0)
+    assert trained.seconds == pytest.approx(10, abs=0.1)
+    # Where all say so there is an end to it, but not at once.
+    looks = count()
+    shorter = run(tmp_path / "shorter", CLOCKED, segments=segments, interlude=lambda _: next(looks) - 1000.0)
+    assert next(looks) > 3
+    assert shorter.seconds < 5
+
+
+def test_who_goes_on_after_an_interlude_has_the_time_that_there_was_at_first(
+    tmp_path: Path, clock: FakeClock
+) -> None:
     def interlude(_: float) -> float:
-        events.append("interlude")
-        return -10.0
+        assert saved_plan(tmp_path / "checkpoint") == CLOCKED, "a kill meanwhile loses nothing"
+        if next(looks):
+            raise Killed
+        return -2.0
 
-    plan = replace(PLAN, steps=10**9, validate_every=10**9, seconds=0.5)
-    events: list[str] = []
-    segments = ClipSegments(lambda _drawn, _wet: events.append("step"))
-    trained = run(tmp_path, plan, segments=segments, interlude=interlude)
-    assert events == ["step"] * trained.steps + ["interlude"]
-    assert trained.cut_by_clock
+    looks, segments = count(), TimedSegments(clock)
+    with pytest.raises(Killed):
+        run(tmp_path, CLOCKED, segments=segments, interlude=interlude)
+    assert next(looks) == 2
+    trained = run(tmp_path, CLOCKED, segments=segments, interlude=lambda _: -2.0)
+    assert trained.plan.seconds == pytest.approx(8)
+    # Once it has come to its end, it stays there.
+    ended, drawn = saved_plan(tmp_path / "checkpoint"), segments.drawn
+    assert ended is not None
+    assert ended.seconds == pytest.approx(8)
+    run(tmp_path, ended, segments=segments)
+    assert segments.drawn == drawn
 
 
 def test_a_plan_without_a_clock_has_no_interlude(tmp_path: Path) -> None:
@@ -247,13 +229,16 @@ def test_a_plan_without_a_clock_has_no_interlude(tmp_path: Path) -> None:
     assert run(tmp_path, interlude=interlude).steps == PLAN.steps
 
 
-def test_the_last_weights_are_judged_as_one_likes_and_again_after_a_kill(tmp_path: Path) -> None:
+def test_the_last_weights_are_judged_as_one_likes_and_again_after_a_kill(
+    tmp_path: Path, clock: FakeClock
+) -> None:
     judged: list[TcnModel] = []
 
     def judge(model: TcnModel) -> float:
         judged.append(model)
         if len(judged) == 1:
             raise Killed
+        clock.now += 10
         return 0.01
 
     with pytest.raises(Killed):
@@ -262,6 +247,7 @@ def test_the_last_weights_are_judged_as_one_likes_and_again_after_a_kill(tmp_pat
     assert trained.best_esr_db == pytest.approx(-20)
     assert [point.step for point in trained.curve] == [15, 30, 40]
     assert trained.curve[-1].validation_esr_db == trained.best_esr_db
+    assert trained.seconds == trained.curve[-1].seconds == 0, "to judge is not to train"
     assert_same_weights(trained.model, judged[0])
     assert_same_weights(trained.model, judged[1])
     assert run(tmp_path, judge=judge).best_esr_db == trained.best_esr_db
