@@ -17,6 +17,9 @@ from fxd.training.trainer import ValidationPair
 SINES_SECONDS = 8
 """Of sound in which aliases are looked for."""
 
+STALLED = 2.0
+"""Times what a file takes usually."""
+
 MorePairs = Callable[[frozenset[str]], Sequence[ValidationPair]]
 
 
@@ -82,7 +85,7 @@ class Audition:
         self.scores: list[FileScore] = []
         self.alias_db: float | None = None
         self.paces: list[float] = []
-        """What all would take, in seconds, if it were like this file; one for each that was played."""
+        """What all would take, in seconds, if it went on as with this file; one for each that was played."""
         self.ends = np.cumsum([*(len(pair.dry) for pair in pairs), SINES_SECONDS * MODEL_SAMPLE_RATE])
         """The files one after the other, and the sines in which aliases are looked for after them, in frames."""
 
@@ -92,6 +95,17 @@ class Audition:
         if self.alias_db is not None:
             return 1.0
         return float(self.ends[len(self.scores) - 1] / self.ends[-1]) if self.scores else 0.0
+
+    @property
+    def pace(self) -> float:
+        """What all would take, in seconds, as far as it looks; 0 where nothing was played yet.
+
+        Of a file during which the machine stalled no more counts than twice what is usual: that will not happen
+        with every other.
+        """
+        if not self.paces:
+            return 0.0
+        return float(np.minimum(self.paces, STALLED * np.median(self.paces)).mean())
 
     def play(self, share: float) -> None:
         """Go on until so much is done, by whole files."""

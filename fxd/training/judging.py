@@ -102,8 +102,7 @@ class Judging:
         if self.first_share is None or self.audition is None:
             return FINISH_SECONDS + own + other
         done = self.audition.share
-        # A file during which the machine stalled says nothing of the others, and is paid for already.
-        slower = (TRUST + done * float(np.median(self.audition.paces or [0.0])) / other) / (TRUST + done)
+        slower = (TRUST + done * self.audition.pace / other) / (TRUST + done)
         return FINISH_SECONDS + slower * (own + other * (1 - done))
 
     def judge_champion(self, share: float) -> float:
