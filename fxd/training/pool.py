@@ -162,9 +162,8 @@ class TrainingSet:
             if number not in self.loaded:
                 new[self.turns[number].example.content_sha256].append(number)
         before = dict(self.loaded)
-        with ThreadPoolExecutor(self.threads) as pool:
-            for numbers, rendered in zip(new.values(), pool.map(self.render_all, new.values()), strict=True):
-                before.update(zip(numbers, rendered, strict=True))
+        for numbers, rendered in zip(new.values(), self.rendered(list(new.values())), strict=True):
+            before.update(zip(numbers, rendered, strict=True))
         self.loaded = {number: before[number] for number in window}
         beyond = range(window.stop, window.stop + (0 if self.fits else SEARCHED))
         for number in beyond:
@@ -185,6 +184,13 @@ class TrainingSet:
             self.turns.append(next(self.rota))
         first = bisect_right(self.turns, position, key=attrgetter("start")) - 1
         return range(first, bisect_left(self.turns, end, key=attrgetter("start")))
+
+    def rendered(self, sounds: Sequence[Sequence[int]]) -> list[list[list[Piece]]]:
+        """The pieces of each part of each sound."""
+        if len(sounds) < 2:  # as it is on the way
+            return [self.render_all(numbers) for numbers in sounds]
+        with ThreadPoolExecutor(self.threads) as pool:
+            return list(pool.map(self.render_all, sounds))
 
     def render_all(self, numbers: Sequence[int]) -> list[list[Piece]]:
         return [self.render(number) for number in numbers]
