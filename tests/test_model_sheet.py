@@ -82,5 +82,18 @@ def test_a_card_with_little_in_it_and_one_of_another_version(
     assert "trained on 0 sounds" in sheet(capsys, settings, bare)
     unreadable = replace(model, details={"scores": "?"}, created_at=datetime(2026, 1, 1, tzinfo=UTC))
     told = sheet(capsys, settings, unreadable)
-    assert "not one that this version of fxd can read" in told
+    assert "another version of fxd wrote it" in told
     assert model.reason in told
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"architecture": {}}, {"recipe": {"max_minutes": "12"}}, {"environment": {"libraries": [1]}}],
+    ids=str,
+)
+def test_a_card_whose_inside_is_of_another_version(
+    capsys: pytest.CaptureFixture[str], settings: Settings, model: Model, fields: dict[str, Any]
+) -> None:
+    told = sheet(capsys, settings, changed(model, **fields))
+    assert "another version of fxd wrote it" in told
+    assert "perc_bell.flac" in told

@@ -20,6 +20,7 @@ from fxd.local_time import minute
 from fxd.store.records import Model, Promotion, Review
 from fxd.training.models import ModelCard, Score
 
+UNREADABLE = "another version of fxd wrote it, and this one cannot tell what it says"
 MOST_SHOWN = 20
 """Sounds that judged it; --json has all."""
 
@@ -48,9 +49,9 @@ def print_sheet(
     sheet.add_column(overflow="fold")
     rows = [*beginning(model, serves)]
     if card is None:
-        rows.append(("card", "not one that this version of fxd can read; --json has what is known"))
+        rows.append(("card", UNREADABLE))
     else:
-        rows += [*about(card, settings)]
+        rows += told_card(card, settings)
     rows += [("promoted", f"{minute(one.at)}: {one.reason}") for one in promotions]
     rows += [("looked at again", f"{minute(one.at)}: {one.reason}") for one in reviews]
     for name, text in rows:
@@ -59,7 +60,7 @@ def print_sheet(
     if card is not None and card.scores:
         console.print()
         console.print(scores_of(card, names))
-    hint = "--json has everything, the learning curve and what it was trained on too"
+    hint = "--json has all there is, the learning curve and what it was trained on too"
     console.print(f"{hint}; `fxd models compare A B` compares two", style="dim", markup=False)
 
 
@@ -75,11 +76,19 @@ def beginning(model: Model, serves: bool) -> Iterator[tuple[str, str]]:
     yield "decision", model.reason
 
 
+def told_card(card: ModelCard, settings: Settings) -> list[tuple[str, str]]:
+    try:
+        return [*about(card, settings)]
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return [("card", UNREADABLE)]
+
+
 def about(card: ModelCard, settings: Settings) -> Iterator[tuple[str, str]]:
     yield "network", told_network(card)
     yield "saturator", told_saturator(card, settings)
     yield "training", told_training(card)
-    yield "trained on", f"{len(card.trained_on):,} sounds, with those of the models that it descends from"
+    with_parents = ", with those of the models that it descends from" if card.parent else ""
+    yield "trained on", f"{len(card.trained_on):,} sounds{with_parents}"
     yield "environment", told_environment(card.environment)
 
 

@@ -141,8 +141,10 @@ class Course:
     def stopped_clock(self) -> Iterator[None]:
         """What is done meanwhile is no part of the training's time."""
         began = time.monotonic()
-        yield
-        self.began += time.monotonic() - began
+        try:
+            yield
+        finally:
+            self.began += time.monotonic() - began
 
     def allow(self, gained: float) -> None:
         """Have the plan's time be longer by so much than it was at first, or shorter.
@@ -202,15 +204,16 @@ class Course:
     def save(self, path: Path) -> None:
         """Write the checkpoint, whole or not at all.
 
-        In it the plan has the time that it had at first, while there is any left: whoever goes on with it finds
-        out anew how much that will be.
+        In it the plan has the time that it had at first, while there is any of that left: whoever goes on with it
+        finds out anew how much there is beside.
         """
-        gained = 0.0 if self.finished else self.gained
+        at_first = self.plan.seconds - self.gained
+        keeps = self.finished or self.seconds >= at_first
         Checkpoint(
             model_id=self.model_id,
             settings_hash=self.settings_hash,
             architecture=self.architecture,
-            plan=replace(self.plan, seconds=self.plan.seconds - gained),
+            plan=self.plan if keeps else replace(self.plan, seconds=at_first),
             seconds=self.seconds,
             step=self.step,
             learner=self.learner.state(),

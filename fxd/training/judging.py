@@ -71,8 +71,8 @@ class Judging:
     reserve: float = field(init=False)
     """What is kept back for that at first, in seconds."""
     first_share: float | None = field(default=None, init=False)
-    """Of the training that was over when the first file of the champion was due: a training that is gone on with
-    begins late."""
+    """Of the training that was over at the first look, from which on the champion's files are spread: a training
+    that is gone on with begins late."""
     elapsed: float = field(default=0.0, init=False)
     """On the champion so far, in seconds."""
 

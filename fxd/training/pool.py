@@ -78,8 +78,8 @@ class TrainingSet:
     ) -> None:
         """The training sounds among `examples`; `heard` are the contents that the model to start from knows.
 
-        `threads` render them: a pool is full in half the time with two. Raises NothingToLearn where there is
-        nothing but silence.
+        `threads` render them, each sound in one: with two a pool of many sounds is full in half the time.
+        Raises NothingToLearn where there is nothing but silence.
         """
         self.examples = [example for example in examples if example.subset == "training"]
         self.source = source

@@ -108,10 +108,10 @@ def train(
 ) -> Trained:
     """Train a network as planned and return the weights that came of it (see `outcome`).
 
-    `checkpoint` is written every 20 seconds and at the end; where it is of this very training (same model id,
-    settings, architecture and plan) it is gone on from, else it is replaced. `start` gives the first weights.
-    Without a validation the score is nan. `on_point` is told every point of the learning curve, those of before
-    an interruption again.
+    `checkpoint` is written every 20 seconds, before whatever is no step, and at the end; where it is of this very
+    training (same model id, settings, architecture and plan) it is gone on from, else it is replaced. `start`
+    gives the first weights. Without a validation the score is nan. `on_point` is told every point of the learning
+    curve, those of before an interruption again.
 
     `judge` gives the error-to-signal ratio of the last weights, in place of a validation; it may raise, and a
     training that is gone on with comes there again. `interlude` is called now and then by a training whose plan
@@ -218,8 +218,10 @@ def run(
             return True
         unreported = unreported.plus(course.learn(segments))
         now = time.monotonic()
-        # A validation may take longer than what may be lost, and so may an interlude.
-        if course.validation_is_due or course.look_is_due or now - saved_at >= CHECKPOINT_SECONDS:
+        # A validation may take longer than what may be lost, and so may an interlude. Not at the end of a plan
+        # that may be lengthened now: whoever went on from there would take it for the end.
+        pausing = course.validation_is_due or (course.look_is_due and not course.finished)
+        if pausing or now - saved_at >= CHECKPOINT_SECONDS:
             keep(course, checkpoint)
             saved_at = now
         if course.validation_is_due:

@@ -222,6 +222,28 @@ def test_who_goes_on_after_an_interlude_has_the_time_that_there_was_at_first(
     assert segments.drawn == drawn
 
 
+def test_who_stops_in_the_time_that_was_gained_goes_on_in_it(tmp_path: Path, clock: FakeClock) -> None:
+    segments = TimedSegments(clock)
+    options: dict[str, Any] = {"segments": segments, "interlude": lambda _: 5.0}
+    stopped = run(tmp_path, CLOCKED, should_stop=lambda: segments.drawn == 240, **options)
+    assert stopped.seconds == pytest.approx(12)
+    plan = saved_plan(tmp_path / "checkpoint")
+    assert plan is not None
+    assert plan.seconds == 15
+    assert run(tmp_path, plan, segments=segments).seconds == pytest.approx(15, abs=0.1)
+
+
+def test_a_kill_where_a_plan_is_lengthened_is_not_its_end(tmp_path: Path, clock: FakeClock) -> None:
+    def interlude(_: float) -> float:
+        raise Killed
+
+    plan = replace(PLAN, steps=6, validate_every=3, seconds=10.0)
+    with pytest.raises(Killed):
+        run(tmp_path, plan, segments=TimedSegments(clock), interlude=interlude)
+    assert saved_plan(tmp_path / "checkpoint") == plan
+    assert run(tmp_path, plan, segments=TimedSegments(clock)).steps > 150
+
+
 def test_a_plan_without_a_clock_has_no_interlude(tmp_path: Path) -> None:
     def interlude(_: float) -> float:
         raise AssertionError
