@@ -30,7 +30,7 @@ LINE_SECONDS = 10.0
 BAR_COLUMNS = 76
 """Of a terminal that has room for a bar beside all figures."""
 ENDING = b"""
-ending: the best weights so far, if they are better than what it began with, are judged and kept as a model;
+ending: the best weights so far, if it has learned anything, are judged and kept as a model;
 Ctrl-C once more ends at once, and the next retraining goes on from here
 """
 NICENESS = 15

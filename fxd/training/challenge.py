@@ -204,14 +204,14 @@ class Challenge:
     def conclude(self, job: Job, trained: Trained, judging: Judging, start: Champion | None) -> Retrained:
         """Judge, decide, and record, in the order at the top of `fxd.training.retrain`."""
         store = self.store
-        short = f"its training was ended by hand after {trained.steps} of {trained.plan.steps} steps"
         if start is not None and trained.best_step == 0:
-            # Its weights are those of the champion: no model of its own.
-            store.add_points(self.training_id, self.unrecorded)
-            brought = f"{trained.steps} steps from the weights of {start.card.id} brought nothing better"
-            return Retrained("kept", f"{brought}; {short}")
-        challenger, decision = judging.decide(trained.model)
+            challenger = judging.judge_alone(trained.model)
+            reason = f"{trained.steps} steps from the weights of {start.card.id} brought nothing better"
+            decision = Decision(False, reason, start.card.id)
+        else:
+            challenger, decision = judging.decide(trained.model)
         if trained.cut_short:
+            short = f"its training was ended by hand after {trained.steps} of {trained.plan.steps} steps"
             decision = replace(decision, reason=f"{decision.reason}; {short}")
         own = {pair.content_sha256 for pair in judging.material.pairs}
         scores = [one for one in challenger.scores if one.content_sha256 in own]

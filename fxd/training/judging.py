@@ -139,7 +139,7 @@ class Judging:
         before = self.store.champion()
         champion = load_champion(self.settings, self.store)
         if isinstance(champion, NoChampion):
-            challenger = self.judge(self.player(network), self.material.pairs)
+            challenger = self.judge_alone(network)
             decision = decide(challenger, None, champion.reason)
         else:
             challenger, decision = contest(
@@ -150,6 +150,10 @@ class Judging:
                 self.judge,
             )
         return challenger, self.overtaken(decision, before)
+
+    def judge_alone(self, network: TcnModel) -> Contender:
+        """The challenger, where there is nobody to compare it with."""
+        return self.judge(self.player(network), self.material.pairs)
 
     def judge(self, player: Player, pairs: Sequence[ValidationPair]) -> Contender:
         """One by itself, once with the same files."""

@@ -260,7 +260,7 @@ def test_what_judging_will_take_is_kept_back_and_reckoned_with(
 
     monkeypatch.setattr(challenge, "plan_for", planned)
     long = changed(settings, training=TrainingSettings(max_minutes=10))
-    retrain(long, store, "command", lambda progress: left.append(progress.seconds_left), lambda: False)
+    retrain(long, store, "command", lambda progress: left.append(progress.seconds_left), lambda: bool(left))
     # The last validation is the challenger's judging, which is kept back as the champion's is.
     ((seconds, last_validation),) = asked
     assert 300 < seconds < 600 - 200
