@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -167,7 +167,8 @@ def test_it_ends_soon_and_well_though_pages_are_open(home: Home, serve: Serve, n
         for following in followings:
             while following.next()[0]:
                 pass
-        assert idle.recv(10) == b""
+        with suppress(ConnectionResetError):  # what it had not yet accepted is ended that way
+            assert idle.recv(10) == b""
 
 
 @pytest.mark.slow
