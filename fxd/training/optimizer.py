@@ -10,7 +10,7 @@ algorithms 3 and 4. As there, the first gradient only sets up the averages.
 """
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -72,6 +72,10 @@ class Soap(torch.optim.Optimizer):
         self.decay = decay
         self.step_count = 0
         self.seen: dict[Tensor, Near] = {}
+
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        """As PyTorch's, which loads its compiler of graphs first: two seconds of every retraining."""
+        self.param_groups.append(self.defaults | param_group)
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
