@@ -85,7 +85,7 @@ class Challenge:
         wanted = replace(wanted, night=night_of(self.folder, wanted))
         mixture = Mixture(examples, source, wanted.drawn_seed, heard, self.threads)
         self.check("asked to stop while it loaded")
-        pairs = validation_pairs(examples, source)
+        pairs = validation_pairs(examples, source, self.threads)
         self.check("asked to stop while it loaded")
         if not pairs:
             return Retrained(

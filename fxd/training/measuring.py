@@ -70,10 +70,10 @@ def measure(
         return Costs(step_seconds, 0.0)
     silence = np.zeros(min(frames, TRIAL_FRAMES), np.float32)
     model = TcnModel("measured", architecture, "", learner.network.weights())
-    trial = [ValidationPair("silence", silence, silence)]
+    trial = [ValidationPair("silence", silence, silence)] * min(threads, len(validation))
     # The first one compiles the kernel.
-    validation_seconds = min(seconds_of(lambda: validation_esr(model, trial)) for _ in range(3))
-    return Costs(step_seconds, validation_seconds * frames / len(silence))
+    validation_seconds = min(seconds_of(lambda: validation_esr(model, trial, threads)) for _ in range(3))
+    return Costs(step_seconds, validation_seconds * frames / (len(silence) * len(trial)))
 
 
 def seconds_of(work: Callable[[], object]) -> float:

@@ -234,12 +234,13 @@ def test_the_error_over_a_set_is_that_of_all_its_energy() -> None:
     assert math.isnan(esr_db([]))
 
 
+@pytest.mark.parametrize("threads", [1, 2])
 def test_validation_pairs_are_mono_and_begin_at_rest(
-    add_clips: Callable[..., list[Example]], settings: Settings
+    add_clips: Callable[..., list[Example]], settings: Settings, threads: int
 ) -> None:
     clips = add_clips("perc_bell", "loop_amen", "loop_electric")
     source = PairSource(settings.dataset, settings.saturator)
-    pairs = validation_pairs(clips, source)
+    pairs = validation_pairs(clips, source, threads)
     judged = sorted(clip.content_sha256 for clip in clips if clip.subset == "validation")
     assert [pair.content_sha256 for pair in pairs] == judged
     for pair in pairs:
@@ -250,8 +251,9 @@ def test_validation_pairs_are_mono_and_begin_at_rest(
         np.testing.assert_array_equal(pair.wet, whole[1][0])
 
 
+@pytest.mark.parametrize("threads", [1, 7])
 def test_validation_takes_little_of_many_files_and_never_much(
-    add_sound: Callable[..., Example], settings: Settings
+    add_sound: Callable[..., Example], settings: Settings, threads: int
 ) -> None:
     noise = np.random.default_rng(0).normal(0, 0.2, (1, 61 * 8000)).astype(np.float32)
     example = add_sound(noise, 8000)
@@ -259,9 +261,9 @@ def test_validation_takes_little_of_many_files_and_never_much(
         Example(**{**vars(example), "content_sha256": f"{n:064x}", "subset": "validation"}) for n in range(70)
     ]
     source = PairSource(settings.dataset, settings.saturator)
-    few = validation_pairs(alike[:1], source)
+    few = validation_pairs(alike[:1], source, threads)
     assert [len(pair.dry) for pair in few] == [MOST_SECONDS * RATE]
-    many = validation_pairs(alike[::-1], source)
+    many = validation_pairs(alike[::-1], source, threads)
     assert [len(pair.dry) for pair in many] == [LEAST_SECONDS * RATE] * (TOTAL_SECONDS // LEAST_SECONDS)
     assert [pair.content_sha256 for pair in many] == [one.content_sha256 for one in alike[:60]]
 

@@ -43,6 +43,15 @@ def test_training_brings_the_error_down_on_sound_that_it_never_heard(tmp_path: P
     assert not trained.cut_by_clock
 
 
+@pytest.mark.parametrize("threads", [2, 5])
+def test_validation_comes_to_the_same_however_many_threads_there_are(tmp_path: Path, threads: int) -> None:
+    model = run(tmp_path).model
+    assert validation_esr(model, 2 * VALIDATION, threads) == validation_esr(model, 2 * VALIDATION)
+    assert validation_esr(model, VALIDATION, threads) == pytest.approx(
+        validation_esr(model, 2 * VALIDATION), rel=1e-12
+    )
+
+
 def test_the_same_seed_gives_the_same_weights(tmp_path: Path) -> None:
     first, again, other = (
         run(tmp_path / str(index), replace(PLAN, seed=seed)) for index, seed in enumerate((7, 7, 8))
