@@ -5,11 +5,12 @@ FXD := $(BIN)/fxd --home .
 # Several threads of a linear algebra library in several processes on few cores only wait for each other.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help demo test survive crash power remedies fuzz big load live live-soak lint types check factory bench-table clean
+.PHONY: help demo test test-long survive crash power remedies fuzz big load live live-soak lint types check factory bench-table clean
 
 help:
 	@echo "make demo         set up .venv, process the clips of tests/audio with both engines, print the statistics"
-	@echo "make test         run the test suite"
+	@echo "make test         run the test suite (eight minutes at most)"
+	@echo "make test-long    run those of its tests that take long (some minutes)"
 	@echo "make survive      run the slow tests of what fxd has to survive, some as root only (half an hour)"
 	@echo "make crash        interrupt fxd in every call that changes a disk (hours); goes on where it was"
 	@echo "make power        cut the power of a disk at every moment (half an hour); goes on where it was"
@@ -43,7 +44,11 @@ demo: $(VENV)/ready
 
 test: $(VENV)/ready
 	tests/install-tools.sh
-	$(BIN)/pytest -n 2 --dist loadfile -m "not slow"
+	$(BIN)/pytest -n 2 --dist loadfile -m "not slow and not long"
+
+test-long: $(VENV)/ready
+	tests/install-tools.sh
+	$(BIN)/pytest -n 2 --dist loadfile -m "long and not slow"
 
 survive: $(VENV)/ready
 	tests/install-tools.sh

@@ -205,6 +205,7 @@ def test_process_tells_each_bad_file_and_ends_with_1(home: Home, clips: list[Pat
     assert "not there" in home.fxd("process", tmp_path / "missing.wav", code=1).stderr
 
 
+@pytest.mark.long
 def test_why_tells_the_whole_story_of_a_file_by_any_of_its_paths(home: Home, clips: list[Path]) -> None:
     shutil.copy(clips[7], home.inbox / "riff.flac")
     home.fxd("start", "--once")
@@ -234,6 +235,7 @@ def test_models_can_be_listed_shown_promoted_and_rolled_back(home: Home, clips: 
     assert "no model" in home.fxd("models", "show", "nonsense", code=1).stderr.lower()
 
 
+@pytest.mark.long
 def test_a_changed_saturator_is_told_wherever_a_number_could_mislead(home: Home, clips: list[Path]) -> None:
     home.configure("[saturator]\ndrive = 9\n[inbox]\nsettle_seconds = 0.2\n[processing]\nworkers = 1\n")
     shutil.copy(clips[7], home.inbox)

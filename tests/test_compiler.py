@@ -78,6 +78,7 @@ def test_a_temporary_folder_that_others_may_write_is_not_trusted(package: Path, 
     assert not folder.is_relative_to(open_to_all)
 
 
+@pytest.mark.long
 def test_the_users_choice_wins_and_other_sources_get_another_folder(package: Path, tmp_path: Path) -> None:
     place = {"NUMBA_CACHE_DIR": str(tmp_path / "chosen"), "XDG_CACHE_HOME": str(tmp_path / "cache")}
     folder, _ = compile_in(package, **place)
@@ -97,8 +98,8 @@ def test_the_users_choice_wins_and_other_sources_get_another_folder(package: Pat
     assert not forgotten.exists()
 
 
-@pytest.mark.parametrize("suffix", [".nbi", ".nbc"])
-@pytest.mark.parametrize("size", [0, 0.5])
+@pytest.mark.parametrize("suffix", [".nbc", pytest.param(".nbi", marks=pytest.mark.long)])
+@pytest.mark.parametrize("size", [0.5, pytest.param(0, marks=pytest.mark.long)])
 def test_a_damaged_file_of_the_cache_is_made_anew(
     package: Path, tmp_path: Path, suffix: str, size: float
 ) -> None:

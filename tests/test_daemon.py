@@ -88,6 +88,7 @@ def test_the_same_name_with_the_same_content_replaces_its_own_outputs(home: Home
     ]
 
 
+@pytest.mark.long
 def test_the_same_name_with_other_content_gets_a_number(home: Home, clips: list[Path]) -> None:
     for source in clips[:2]:
         shutil.copy(source, home.inbox / "riff.flac")
@@ -115,6 +116,7 @@ NAMES = (
 )
 
 
+@pytest.mark.long
 def test_any_name_comes_out_and_is_recorded(home: Home, clip: Path) -> None:
     for raw in NAMES:
         shutil.copy(clip, home.inbox / os.fsdecode(raw))
@@ -169,6 +171,7 @@ def test_bad_files_are_quarantined_with_their_reason_and_the_others_go_on(
     assert home.claimed() == []
 
 
+@pytest.mark.long
 def test_two_bad_files_of_one_name_keep_their_own_reasons(home: Home) -> None:
     for content in (b"", b"only words" * 30):
         (home.inbox / "bad.wav").write_bytes(content)
@@ -199,6 +202,7 @@ def test_a_file_still_being_copied_is_taken_only_when_it_is_complete(home: Home,
     assert "cut off" not in home.stderr()
 
 
+@pytest.mark.long
 def test_a_writer_that_pauses_with_the_file_open_comes_out_whole(home: Home, clip: Path) -> None:
     daemon = home.start()
     content = clip.read_bytes()
@@ -213,6 +217,7 @@ def test_a_writer_that_pauses_with_the_file_open_comes_out_whole(home: Home, cli
     assert only_run(home)["frames"] == soundfile.info(clip).frames
 
 
+@pytest.mark.long
 def test_a_writer_that_closes_the_file_pauses_and_goes_on_comes_out_whole(home: Home, clip: Path) -> None:
     # A file that is cut off is looked at again after ten settle times: time enough for this test's own delays.
     home.configure("[inbox]\nsettle_seconds = 0.5\n[processing]\nworkers = 1\n[training]\nschedule = ''\n")
@@ -227,6 +232,7 @@ def test_a_writer_that_closes_the_file_pauses_and_goes_on_comes_out_whole(home: 
     assert only_run(home)["state"] == "done"
 
 
+@pytest.mark.long
 def test_a_writer_that_goes_on_after_the_archive_comes_out_whole_in_the_end(
     home: Home, tmp_path: Path
 ) -> None:
@@ -306,6 +312,7 @@ def test_an_inbox_that_is_removed_and_made_anew_is_watched_again(home: Home, cli
     assert home.stop(daemon) == 0
 
 
+@pytest.mark.long
 def test_a_locked_database_delays_a_run_and_loses_nothing(home: Home, clip: Path) -> None:
     daemon = home.start()
     with sqlite3.connect(home.root / "db" / "fxd.sqlite3") as connection:
@@ -328,6 +335,7 @@ def read_only_outbox(home: Home) -> Iterator[Path]:
     subprocess.run(["umount", str(home.outbox)], check=False, capture_output=True)
 
 
+@pytest.mark.long
 def test_a_read_only_outbox_pauses_the_daemon_until_it_can_be_written(
     home: Home, clip: Path, read_only_outbox: Path
 ) -> None:
@@ -363,6 +371,7 @@ def test_an_outbox_on_another_disk_works_as_any(home: Home, clip: Path) -> None:
     assert len(list((home.root / "db" / "dataset").rglob("*.flac"))) == 1
 
 
+@pytest.mark.long
 def test_a_file_named_like_a_folder_stands_in_nobodys_way(home: Home, clips: list[Path]) -> None:
     shutil.copy(clips[7], home.inbox / "take1")
     home.fxd("start", "--once")
@@ -387,6 +396,7 @@ def test_a_drain_waits_until_its_workers_can_take_anything(
     assert (home.inbox / "done" / "riff.flac").exists()
 
 
+@pytest.mark.long
 def test_a_damaged_model_is_not_the_files_fault(home: Home, clips: list[Path]) -> None:
     home.fxd("process", clips[7])
     (weights,) = (home.root / "models").glob("*/weights.safetensors")

@@ -169,6 +169,7 @@ def test_status_shows_recent_changes_until_they_are_accepted(home: Home, log: Lo
     assert "slower" not in home.fxd("status").stdout
 
 
+@pytest.mark.long
 def test_a_running_daemon_finds_a_change_by_itself(home: Home, log: Log, store: Store) -> None:
     record(log, store, 40)
     record(log, store, 20, 60.0, on=NEWER)
@@ -177,6 +178,7 @@ def test_a_running_daemon_finds_a_change_by_itself(home: Home, log: Log, store: 
     assert home.stop(daemon) == 0
 
 
+@pytest.mark.long
 def test_other_material_is_no_warning_and_not_in_status(
     home: Home, log: Log, store: Store, observer: Observer, lines: list[str]
 ) -> None:

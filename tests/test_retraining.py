@@ -81,9 +81,9 @@ def test_a_retraining_by_hand_makes_a_model_and_decides(heard: Home, clips: list
 
 
 def test_progress_can_be_read_by_a_program(heard: Home) -> None:
-    done = heard.fxd("retrain", "--now", "--steps", "600", "--json")
+    done = heard.fxd("retrain", "--now", "--steps", "120", "--json")
     *progress, result = [json.loads(line) for line in done.stdout.splitlines()]
-    assert (progress[-1]["step"], progress[-1]["steps"]) == (600, 600)
+    assert (progress[-1]["step"], progress[-1]["steps"]) == (120, 120)
     left = [one["seconds_left"] for one in progress if one["seconds_left"] is not None]
     assert left[-1] < left[0]
     assert progress[0]["share"] < progress[-1]["share"] == 1
@@ -92,11 +92,11 @@ def test_progress_can_be_read_by_a_program(heard: Home) -> None:
     assert result["state"] in ("promoted", "kept")
     (listed,) = heard.json("retrain", "--list")
     assert (listed["state"], listed["reason"]) == (result["state"], result["reason"])
-    assert [point["step"] for point in listed["curve"]] == [0, *range(30, 601, 30)]
+    assert [point["step"] for point in listed["curve"]] == [0, *range(6, 121, 6)]
     assert all(point["validation_esr_db"] < 0 for point in listed["curve"])
     table = " ".join(heard.fxd("retrain", "--list").stdout.split())
     assert f"{result['state']}" in table
-    assert "600" in table
+    assert "120" in table
     assert set("▁▂▃▄▅▆▇█") & set(table)
 
 
@@ -112,6 +112,7 @@ def test_the_next_retraining_is_told_with_its_reason(heard: Home) -> None:
     assert "new sound" in told
 
 
+@pytest.mark.long
 def test_of_two_retrainings_at_once_the_second_says_who_is_at_work(heard: Home) -> None:
     command = heard.command("retrain", "--now", "--steps", "1000000", "--json")
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as first:
@@ -178,9 +179,10 @@ def test_a_scheduled_one_stops_where_the_daemon_that_began_it_died(monkeypatch: 
     assert not by_hand.to_stop()
 
 
+@pytest.mark.long
 def test_a_terminal_shows_a_bar_with_loss_score_time_left_and_end(heard: Home) -> None:
     master, terminal = pty.openpty()
-    command = heard.command("retrain", "--now", "--steps", "600")
+    command = heard.command("retrain", "--now", "--steps", "200")
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=terminal, env=os.environ | {"COLUMNS": "150", "TERM": "xterm"}
     ) as child:
@@ -206,6 +208,7 @@ def test_steps_and_list_are_refused_where_they_mean_nothing(home: Home) -> None:
     assert home.json("retrain", "--list") == []
 
 
+@pytest.mark.long
 def test_the_daemon_catches_up_on_a_retraining_and_processes_files_meanwhile(
     heard: Home, clips: list[Path]
 ) -> None:

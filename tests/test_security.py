@@ -120,6 +120,7 @@ def on_a_terminal(home: Home, *arguments: str, code: int) -> str:
     return written.decode(errors="backslashreplace")
 
 
+@pytest.mark.long
 def test_a_terminal_takes_no_orders_from_names(hostile_home: tuple[Home, str]) -> None:
     home, written = hostile_home
     for command in (

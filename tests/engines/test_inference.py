@@ -99,6 +99,7 @@ def test_block_size_does_not_change_a_bit(name: str, sizes: list[int]) -> None:
     assert np.array_equal(in_blocks(TcnStream(model(name), 48_000, 1), dry, sizes), whole)
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="names processors of x86-64")
 @pytest.mark.parametrize(("processor", "names"), [("znver3", ["odd", "compact"]), ("generic", ["odd"])])
 def test_every_width_of_vectors_is_right(processor: str, names: list[str], tmp_path: Path) -> None:

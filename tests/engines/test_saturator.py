@@ -153,6 +153,7 @@ def check_blocks(antialias: str, rate: int, sizes: list[int]) -> None:
     np.testing.assert_array_equal(np.concatenate(wet, axis=1), engine.stream(rate, 2).process(dry))
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="names processors of x86-64")
 @pytest.mark.parametrize("processor", ["haswell", "generic"])
 def test_every_width_of_vectors_is_right(processor: str, tmp_path: Path) -> None:

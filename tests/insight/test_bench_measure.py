@@ -164,6 +164,7 @@ def test_latency_tells_each_engines_own_delay_and_every_block(runners: list[Runn
     assert delays["kernel", "nano", 44_100] > 0
 
 
+@pytest.mark.long
 def test_memory_is_that_of_a_process_that_does_nothing_else(runners: list[Runner]) -> None:
     """This process holds PyTorch and more; the child that runs SciPy does not, and has not its peak."""
     ballast = np.ones(100_000_000)
@@ -175,6 +176,7 @@ def test_memory_is_that_of_a_process_that_does_nothing_else(runners: list[Runner
     assert row["ready_bytes"] + 64e6 < row["peak_bytes"] < ballast.nbytes
 
 
+@pytest.mark.long
 def test_two_workers_are_measured_against_one_where_there_are_two_cores(
     runners: list[Runner], sound: Array, monkeypatch: pytest.MonkeyPatch
 ) -> None:

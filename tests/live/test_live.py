@@ -127,6 +127,7 @@ def promote_a_quieter_one(home: Home, model: TcnModel) -> TcnModel:
     return other
 
 
+@pytest.mark.long
 def test_what_is_played_is_what_process_gives_and_a_take_goes_into_the_training(
     home: Home, jack_server: Server, feeder: Feeder, riff: Array, tmp_path: Path
 ) -> None:

@@ -272,6 +272,7 @@ def test_the_newest_leftovers_are_kept(tmp_path: Path) -> None:
     assert not leftovers.exists()
 
 
+@pytest.mark.long
 def test_a_daemon_removes_what_is_due_keeps_leftovers_and_tells(home: Home, clips: list[Path]) -> None:
     config = (home.root / "config.toml").read_text()
     home.configure(config + "[retention]\nattempts = 1\n")

@@ -129,6 +129,7 @@ def test_a_job_given_ahead_follows_by_itself_and_is_not_blamed_for_the_death_of_
     assert slot.is_free
 
 
+@pytest.mark.long
 def test_a_worker_that_dies_before_it_begins_costs_its_jobs_nothing(
     hire: Callable[[Limits], Slot], clips: list[Path], tmp_path: Path, untrained: Path
 ) -> None:
@@ -140,6 +141,7 @@ def test_a_worker_that_dies_before_it_begins_costs_its_jobs_nothing(
     assert isinstance(until(slot, lambda: False), Done)
 
 
+@pytest.mark.long
 def test_an_idle_worker_that_is_killed_is_replaced(
     hire: Callable[[Limits], Slot], clips: list[Path], tmp_path: Path, untrained: Path
 ) -> None:
@@ -250,6 +252,7 @@ def test_a_worker_ends_itself_when_its_daemon_is_killed(
             worker.kill()
 
 
+@pytest.mark.long
 def test_workers_that_take_long_to_get_ready_are_said_to_compile(
     hire: Callable[[Limits], Slot], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,6 +10,7 @@ from retraining import assert_tidy, changed, run
 
 from fxd.config import Settings, TcnSettings
 from fxd.engines.engine import Array
+from fxd.factory import install_factory_model
 from fxd.store.records import Example, Subset
 from fxd.store.store import Store
 from fxd.training.models import read_card
@@ -52,14 +53,9 @@ def spoil(settings: Settings, example: Example) -> None:
 
 
 @pytest.fixture
-def champion(settings: Settings, store: Store, add_excerpt: AddSound) -> str:
-    """The id of a champion that was trained here; what it was trained on is gone again."""
-    add_excerpt("loop_electric")
-    add_excerpt("loop_amen", "validation")
-    result = run(settings, store, steps=40)
-    assert result.state == "promoted"
-    store.remove_examples([example.content_sha256 for example in store.contents()])
-    return str(result.model_id)
+def champion(settings: Settings, store: Store) -> str:
+    """The id of a champion that is hard to beat: the one that ships."""
+    return install_factory_model(settings, store).id
 
 
 def assert_stays(settings: Settings, store: Store, champion: str, reason: str) -> None:
@@ -103,6 +99,7 @@ def test_validation_sounds_that_are_silent_judge_nothing(
     assert_stays(settings, store, champion, "there is no validation sound to judge a new model by")
 
 
+@pytest.mark.long
 def test_clips_of_a_few_milliseconds_are_learned_from_and_judged_by(
     settings: Settings, store: Store, add_until: AddUntil
 ) -> None:

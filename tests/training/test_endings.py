@@ -49,6 +49,7 @@ def assert_same_weights(one: TcnModel, other: TcnModel) -> None:
 # Asked to end: the best so far is a challenger
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("excerpts")
 def test_a_training_that_is_ended_by_hand_gives_its_best_weights_as_a_challenger(
     settings: Settings, store: Store
@@ -105,7 +106,7 @@ def test_an_end_before_the_first_step_is_a_stop(settings: Settings, store: Store
 
 
 @pytest.mark.usefixtures("excerpts")
-@pytest.mark.parametrize("where", ["judging", "training"])
+@pytest.mark.parametrize("where", ["judging", pytest.param("training", marks=pytest.mark.long)])
 def test_a_second_ctrl_c_loses_nothing(
     settings: Settings, store: Store, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
@@ -145,6 +146,7 @@ def test_a_second_ctrl_c_loses_nothing(
     assert_same_weights(weights_of(settings, resumed.model_id), expected)
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("excerpts")
 def test_so_many_steps_give_the_same_weights_however_often_they_are_interrupted(
     settings: Settings, store: Store
@@ -280,6 +282,7 @@ def fill(disk: Path, left: int = 0) -> Path:
     return ballast
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("excerpts")
 def test_a_disk_that_fills_up_while_a_model_is_written_costs_nothing(
     settings: Settings, store: Store, small_disk: Path
@@ -307,6 +310,7 @@ def test_a_disk_that_fills_up_while_a_model_is_written_costs_nothing(
     assert_tidy(small, store)
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("excerpts")
 def test_a_disk_that_fills_up_while_a_checkpoint_is_written_does_not_end_a_training(
     settings: Settings,

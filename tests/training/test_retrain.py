@@ -109,6 +109,7 @@ def test_the_next_one_begins_with_the_champion_and_knows_what_that_one_heard(
     assert_tidy(settings, store)
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("excerpts")
 def test_each_generation_hears_probes_of_its_own(settings: Settings, store: Store) -> None:
     cards = [
@@ -119,6 +120,7 @@ def test_each_generation_hears_probes_of_its_own(settings: Settings, store: Stor
     assert cards[1].recipe["seed"] != settings.training.seed
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("excerpts")
 def test_the_further_a_line_of_models_has_come_the_smaller_are_its_steps(
     settings: Settings, store: Store
@@ -236,6 +238,7 @@ def test_both_contenders_are_judged_once_before_the_budget_begins(
     assert all(np.isfinite(mrstft) for _, mrstft in judged), "spectra are compiled too"
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("excerpts")
 def test_the_budget_in_minutes_becomes_the_plan(settings: Settings, store: Store) -> None:
     result = run(changed(settings, training=TrainingSettings(max_minutes=0.15)), store)
@@ -533,6 +536,7 @@ def test_one_by_steps_and_one_by_time_do_not_end_each_other(settings: Settings, 
     assert jobs[1].exists()
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("excerpts", "silent_champion")
 def test_one_by_time_is_gone_on_with_after_another_night_of_steps(
     settings: Settings, store: Store, plan: Callable[..., None], monkeypatch: pytest.MonkeyPatch
@@ -549,6 +553,7 @@ def test_one_by_time_is_gone_on_with_after_another_night_of_steps(
     assert run(settings, store).model_id == begun["model_id"]
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("excerpts", "silent_champion")
 def test_each_night_hears_probes_of_its_own(
     settings: Settings, store: Store, plan: Callable[..., None], monkeypatch: pytest.MonkeyPatch
@@ -602,13 +607,13 @@ def test_a_training_of_something_else_is_not_gone_on_with(
 @pytest.mark.parametrize(
     ("place", "where"),
     [
-        ("train", "before"),
-        ("train", "after"),
+        pytest.param("train", "before", marks=pytest.mark.long),
+        pytest.param("train", "after", marks=pytest.mark.long),
         ("write_model", "before"),
-        ("write_model", "after"),
-        ("add_model", "after"),
+        pytest.param("write_model", "after", marks=pytest.mark.long),
+        pytest.param("add_model", "after", marks=pytest.mark.long),
         ("promote", "after"),
-        ("finish_training", "after"),
+        pytest.param("finish_training", "after", marks=pytest.mark.long),
     ],
 )
 def test_a_kill_at_any_place_leaves_a_whole_champion(
@@ -636,6 +641,7 @@ def test_a_kill_at_any_place_leaves_a_whole_champion(
     assert_tidy(settings, store)
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("plan", "excerpts")
 def test_a_model_that_was_rolled_back_is_not_promoted_again_by_itself(
     settings: Settings, store: Store, silent_champion: str, monkeypatch: pytest.MonkeyPatch
@@ -651,6 +657,7 @@ def test_a_model_that_was_rolled_back_is_not_promoted_again_by_itself(
     assert_tidy(settings, store)
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("plan", "excerpts", "silent_champion")
 def test_a_model_that_nobody_knew_yet_is_removed(
     settings: Settings, store: Store, monkeypatch: pytest.MonkeyPatch

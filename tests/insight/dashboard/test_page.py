@@ -155,7 +155,7 @@ def fill_all(home: Home) -> None:
         )
 
 
-@pytest.mark.parametrize("look", LOOKS)
+@pytest.mark.parametrize("look", ["light", "phone", pytest.param("dark", marks=pytest.mark.long)])
 def test_everybody_can_read_it(busy: Served, open_page: OpenPage, look: str) -> None:
     page = open_page(busy.url(), **LOOKS[look])
     expect(page.locator("#trends-title")).to_be_visible(timeout=DEADLINE_MS)
@@ -192,6 +192,7 @@ def test_the_keyboard_and_what_was_opened_survive_news(busy: Served, open_page: 
 SHOW = "([name, html]) => show(name, html)"
 
 
+@pytest.mark.long
 def test_it_says_that_it_is_stale_and_finds_back_to_a_new_server(
     home: Home, serve: Serve, open_page: OpenPage
 ) -> None:
@@ -226,6 +227,7 @@ def test_it_does_not_say_live_before_the_server_spoke(served: Served, open_page:
     expect(status).to_have_text("The page follows again.")
 
 
+@pytest.mark.long
 def test_coming_back_to_the_page_does_not_make_it_live(home: Home, serve: Serve, open_page: OpenPage) -> None:
     served = serve(home)
     page = open_page(served.url(), expected="ERR_CONNECTION_REFUSED", with_clock=True)
@@ -265,6 +267,7 @@ HIDE = """isHidden => {
 }"""
 
 
+@pytest.mark.long
 def test_where_a_new_server_has_another_token_the_page_says_what_to_open(
     home: Home, serve: Serve, open_page: OpenPage
 ) -> None:

@@ -81,7 +81,7 @@ DECODED_ESR = """async () => {
 }"""
 
 
-@pytest.mark.parametrize("look", LOOKS)
+@pytest.mark.parametrize("look", ["light", "phone", pytest.param("dark", marks=pytest.mark.long)])
 def test_nobody_is_kept_from_reading_it(open_page: OpenPage, page_file: Path, look: str) -> None:
     page = open_page(page_file, bypass_csp=True, **LOOKS[look]).page  # the policy would not let axe in
     page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
@@ -205,7 +205,7 @@ def listen(page: Page) -> None:
     until(page, "fxdBlindTest.tests[0].isXHeard")
 
 
-@pytest.fixture(scope="module", params=UNPLAYABLE)
+@pytest.fixture(scope="module", params=["flac", pytest.param("opus", marks=pytest.mark.long)])
 def unplayable(
     request: pytest.FixtureRequest, heard: Home, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Path, str]:

@@ -16,6 +16,7 @@ from homes import Home
 
 from fxd.commands import report as command
 from fxd.config import load_settings
+from fxd.insight.aside import search
 from fxd.insight.heard import Heard
 from fxd.insight.report import content
 from fxd.insight.report.content import Report, Window, gather
@@ -31,6 +32,12 @@ MakeRun, MakeResult = Callable[..., Run], Callable[..., Result]
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 MODEL = "20260301-000000-compact-ab12"
 LATER = "20260308-000000-compact-cd34"
+
+
+@pytest.fixture(autouse=True)
+def _search_in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """To begin another one takes a second or two."""
+    monkeypatch.setattr(content, "look_aside", search)
 
 
 @pytest.fixture
@@ -565,6 +572,7 @@ def test_a_place_that_takes_no_page_is_told_before_the_page_is_made(
         )
 
 
+@pytest.mark.long
 def test_a_page_is_written_whole_over_an_older_one_and_over_nothing_else(heard: Home, tmp_path: Path) -> None:
     mine = tmp_path / "mine.html"
     mine.write_text("<p>my own page</p>")
@@ -604,6 +612,7 @@ def test_what_cannot_be_asked_for_is_refused(heard: Home, arguments: list[str], 
     assert said in heard.fxd("report", *arguments, code=2).stderr
 
 
+@pytest.mark.long
 def test_sounds_that_are_gone_or_replaced_are_not_played(heard: Home, tmp_path: Path) -> None:
     root = tmp_path / "copy"
     shutil.copytree(heard.root, root)

@@ -26,6 +26,7 @@ def trend(name: str, count: int = 5) -> Trend:
     return Trend(name, count, points=tuple(points))
 
 
+@pytest.mark.long
 def test_a_log_of_any_length_has_a_readable_axis() -> None:
     for span in np.geomspace(1, 20 * 365 * 86_400, 300):
         axes = Figure(figsize=(4.4, 2.7)).add_subplot()
