@@ -8,7 +8,7 @@ def expected_errors() -> tuple[type[Exception], ...]:
     names = (
         ("fxd.store.errors", "StoreError"),
         ("fxd.instance", "AlreadyRunning"),
-        ("fxd.training.retrain", "AlreadyTraining"),
+        ("fxd.training.lock", "AlreadyTraining"),
         ("fxd.training.models", "ModelError"),
         ("fxd.audio", "AudioError"),
         ("fxd.live.errors", "LiveError"),

@@ -20,7 +20,7 @@ from fxd.instance import Instance, Status
 from fxd.log import hand_on, warn_only
 from fxd.store.store import open_store
 from fxd.training.due import Due, due
-from fxd.training.lock import who_trains
+from fxd.training.lock import refuse_a_second, who_trains
 from fxd.training.progress import Progress, clock, ending, facts_of, minutes
 from fxd.training.schedule import check_schedule
 
@@ -96,6 +96,7 @@ def in_words(next_at: datetime | None, needs_daemon: bool) -> str:
 
 def retrain_now(settings: Settings, scheduled: bool, as_json: bool, steps: int | None) -> int:
     """Retrain here. 1 where it failed, or stopped though nobody asked for it."""
+    refuse_a_second(settings.paths.db)
     from fxd.training.retrain import retrain
 
     if scheduled:

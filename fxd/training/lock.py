@@ -82,16 +82,32 @@ def training_lock(db: Path) -> Iterator[HeldLock]:
     try:
         lock.acquire(timeout=PATIENCE_SECONDS if read_holder(db) else TRIM_PATIENCE_SECONDS)
     except Timeout as error:
-        who = read_holder(db) or "another process"
-        raise AlreadyTraining(
-            f"a retraining is under way in this home, by {who}; "
-            "wait for it, or end it: its work is kept, and the next retraining goes on with it"
-        ) from error
+        raise AlreadyTraining(under_way(read_holder(db))) from error
     try:
         yield HeldLock(db)
     finally:
         (db / HOLDER_NAME).unlink(missing_ok=True)
         lock.release()
+
+
+def under_way(holder: Holder | None) -> str:
+    who = holder or "another process"
+    return (
+        f"a retraining is under way in this home, by {who}; "
+        "wait for it, or end it: its work is kept, and the next retraining goes on with it"
+    )
+
+
+def refuse_a_second(db: Path) -> None:
+    """Raise AlreadyTraining where another process retrains, before seconds are spent on loading what trains.
+
+    Who wants to be sure needs the lock: another may begin at any moment.
+    """
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while (holder := who_trains(db)) is not None:
+        if time.monotonic() > deadline:
+            raise AlreadyTraining(under_way(holder))
+        time.sleep(0.05)
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,7 +15,15 @@ from fxd.retrainer import Retrainer
 from fxd.store.records import Example, Training
 from fxd.store.store import Store
 from fxd.training import lock as lock_module
-from fxd.training.lock import HOLDER_NAME, AlreadyTraining, training_kept_away, training_lock, who_trains
+from fxd.training.lock import (
+    HOLDER_NAME,
+    AlreadyTraining,
+    Holder,
+    refuse_a_second,
+    training_kept_away,
+    training_lock,
+    who_trains,
+)
 from fxd.training.progress import Progress, facts_of
 
 
@@ -35,12 +44,26 @@ def test_the_second_is_told_who_is_at_work_since_when_how_far_and_until_when(
             AlreadyTraining, match=rf": 25 %, -31.2 dB, 1:15 left, ends at {end}; wait for it"
         ):
             training_lock(tmp_path).__enter__()
+        with pytest.raises(AlreadyTraining, match=rf": 25 %, .*, ends at {end}; wait for it"):
+            refuse_a_second(tmp_path)
         holder = who_trains(tmp_path)
         assert holder is not None
         assert holder.progress is not None
         ends_in = datetime.fromisoformat(holder.progress["ends_at"]) - datetime.now(UTC)
         assert timedelta(seconds=0) < ends_in <= timedelta(seconds=75)
     assert who_trains(tmp_path) is None
+
+
+def test_who_comes_as_another_one_ends_is_not_refused(tmp_path: Path) -> None:
+    refuse_a_second(tmp_path)
+    with training_lock(tmp_path) as held:
+        ends = threading.Timer(0.2, (tmp_path / HOLDER_NAME).unlink)
+        ends.start()
+        refuse_a_second(tmp_path)
+        ends.join()
+        held.write(Holder(os.getpid(), held.since))
+        with pytest.raises(AlreadyTraining, match="loading; wait for it"):
+            refuse_a_second(tmp_path)
 
 
 def test_a_process_that_was_killed_is_not_at_work(tmp_path: Path) -> None:
