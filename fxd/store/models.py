@@ -1,7 +1,6 @@
 """The history of models: who learned what, and who served from when on."""
 
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import func, insert, select, update
 
@@ -68,15 +67,12 @@ class Models(Database):
         heard = (details or {}).get("trained_on")
         return None if heard is None else frozenset(heard)
 
-    def update_model(self, model_id: str, reason: str, details: dict[str, Any]) -> None:
-        """Write down the decision about a model: its reason, and details that replace the old ones.
-
-        Raises StoreError where the model is not known.
-        """
-        query = update(models).where(models.c.id == model_id).values(reason=reason, details=details)
+    def replace_model(self, model: Model) -> None:
+        """Record a model that was made anew under its old id. Raises StoreError where that is not known."""
+        query = update(models).where(models.c.id == model.id).values(values_of(model))
         with self.write() as connection:
             if connection.execute(query).rowcount == 0:
-                raise unknown(model_id)
+                raise unknown(model.id)
 
     def promote(self, model_id: str, reason: str, at: datetime) -> None:
         """Make this model the champion. Raises StoreError where it is not known."""

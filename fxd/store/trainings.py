@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, func, insert, select, update
+from sqlalchemy import ColumnElement, Select, func, insert, select, update
 
 from fxd.store.database import Database
 from fxd.store.errors import StoreError
@@ -44,12 +44,20 @@ class Trainings(Database):
 
     def count_kept(self, since: datetime) -> int:
         """How many trainings that began since then made a model that was not promoted."""
-        query = (
-            select(func.count())
-            .select_from(trainings)
-            .where(trainings.c.state == "kept", trainings.c.model_id.is_not(None))
-            .where(trainings.c.started_at >= since)
-        )
+        kept = trainings.c.state == "kept", trainings.c.model_id.is_not(None)
+        return self.count_where(trainings.c.started_at >= since, *kept)
+
+    def count_failed(self, since: datetime) -> int:
+        """How many trainings that began since then failed."""
+        return self.count_where(trainings.c.started_at >= since, trainings.c.state == "failed")
+
+    def count_decided(self, since: datetime, besides: str) -> int:
+        """How many models were decided about since then, promoted or not, without the model `besides`."""
+        decided = trainings.c.state.in_(("kept", "promoted")), trainings.c.model_id != besides
+        return self.count_where(trainings.c.finished_at >= since, *decided)
+
+    def count_where(self, *conditions: ColumnElement[bool]) -> int:
+        query = select(func.count()).select_from(trainings).where(*conditions)
         with self.read() as connection:
             return connection.execute(query).scalar_one()
 

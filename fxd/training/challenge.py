@@ -31,7 +31,7 @@ from fxd.training.pool import TrainingSet
 from fxd.training.progress import Progress
 from fxd.training.promotion import Decision, counted
 from fxd.training.review import review
-from fxd.training.succession import tonight
+from fxd.training.succession import heard_night
 from fxd.training.trainer import Trained, TrainingFailed, saved_plan, train
 from fxd.training.validation import factory_pairs, validation_pairs
 
@@ -136,7 +136,7 @@ class Challenge:
             parent=start.card.id if start else None,
             contents=(),
             steps=self.steps,
-            night=tonight(settings, self.store).number if self.steps is None else 1,
+            night=heard_night(settings, self.store) if self.steps is None else 1,
             recipe=RECIPE,
         )
 
@@ -220,7 +220,7 @@ class Challenge:
         model = card.record()
         store.add_points(self.training_id, self.unrecorded)
         if not store.add_model(model):
-            store.update_model(model.id, model.reason, model.details)
+            store.replace_model(model)
         if decision.promoted:
             store.promote(model.id, model.reason, datetime.now(UTC))
         return Retrained("promoted" if decision.promoted else "kept", model.reason, model.id, decision)

@@ -84,8 +84,8 @@ class Audition:
         self.check = check
         self.scores: list[FileScore] = []
         self.alias_db: float | None = None
-        self.paces: list[float] = []
-        """What all would take, in seconds, if it went on as with this file; one for each that was played."""
+        self.seconds: list[float] = []
+        """That each of those took which were played, the sines last."""
         self.ends = np.cumsum([*(len(pair.dry) for pair in pairs), SINES_SECONDS * MODEL_SAMPLE_RATE])
         """The files one after the other, and the sines in which aliases are looked for after them, in frames."""
 
@@ -101,24 +101,30 @@ class Audition:
         """What all would take, in seconds, as far as it looks; 0 where nothing was played yet.
 
         Of a file during which the machine stalled no more counts than twice what is usual: that will not happen
-        with every other.
+        with every other. What is usual is so for half of the sound, not of the files: a clip of a millisecond
+        takes ten times as long as its share.
         """
-        if not self.paces:
+        if not self.seconds:
             return 0.0
-        return float(np.minimum(self.paces, STALLED * np.median(self.paces)).mean())
+        shares = np.diff(self.ends, prepend=0)[: len(self.seconds)] / self.ends[-1]
+        paces = np.array(self.seconds) / shares
+        order = np.argsort(paces)
+        half = np.searchsorted(np.cumsum(shares[order]), shares.sum() / 2)
+        usual = paces[order][min(int(half), len(paces) - 1)]
+        return float(np.minimum(self.seconds, STALLED * usual * shares).sum() / shares.sum())
 
     def play(self, share: float) -> None:
         """Go on until so much is done, by whole files."""
         network = self.player.network
         while self.share < share:
             self.check()
-            began, before = time.monotonic(), self.share
+            began = time.monotonic()
             if len(self.scores) < len(self.pairs):
                 pair = self.pairs[len(self.scores)]
                 self.scores.append(score(network, pair, self.sample_rates.get(pair.content_sha256, 0)))
             else:
                 self.alias_db = loudest_alias_db(Tcn(network))
-            self.paces.append((time.monotonic() - began) / (self.share - before))
+            self.seconds.append(time.monotonic() - began)
 
     def result(self) -> Contender:
         """The model with all that the rule wants to know of it, once all is played."""

@@ -82,6 +82,8 @@ class Course:
         self.best: Best | None = None
         self.recent = Energy(0.0, 0.0)
         """Of all batches since the latest point of the curve."""
+        self.unsaved = ""
+        """Why the latest checkpoint could not be written."""
         self.began = time.monotonic()
         self.validation_seconds = self.validating_seconds = 0.0
         """What the latest validation took, and what all did, in this process."""

@@ -1,6 +1,5 @@
 """Whether a retraining is worth its time, when the next one is scheduled, and why."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -54,9 +53,10 @@ def is_overdue(store: Store, settings: Settings, now: datetime) -> bool:
 def worth_it(store: Store, settings: Settings, contents: list[Example]) -> tuple[bool, str]:
     """Whether a retraining is worth its time where `contents` is the set, and why.
 
-    What one that failed would have heard is new still: its GPU, or the disk with the set, may have been away.
+    What one that made no model would have heard is new still: its GPU, or the disk with the set, may have been
+    away, or there was nothing yet to judge a model by.
     """
-    last = last_finished(store, ("promoted", "kept"))
+    last = next((training for training in store.trainings(LOOK_BACK) if training.model_id is not None), None)
     if not contents:
         return False, "there is nothing to learn from yet: no file has been processed"
     champion = store.champion()
@@ -106,8 +106,9 @@ def enough_new(contents: list[Example], min_new_seconds: float, last: Training |
     return False, f"only {seconds:.0f} s of new sound {since}: {min_new_seconds:g} s make one worth it"
 
 
-def last_finished(store: Store, states: Sequence[str] = ("promoted", "kept", "failed")) -> Training | None:
-    """The last retraining that came to a result, good or bad, or to one of these."""
+def last_finished(store: Store) -> Training | None:
+    """The last retraining that came to a result, good or bad."""
+    states = ("promoted", "kept", "failed")
     return next((training for training in store.trainings(LOOK_BACK) if training.state in states), None)
 
 

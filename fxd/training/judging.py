@@ -126,7 +126,7 @@ class Judging:
 
     def judge_last(self, network: TcnModel) -> float:
         """The challenger at the end of its training: its error-to-signal ratio over the validation pairs."""
-        champion, night = load_champion(self.settings, self.store), tonight(self.settings, self.store)
+        champion, night = self.champion_now(), tonight(self.settings, self.store)
         own = {pair.content_sha256 for pair in self.material.pairs}
         challenger = self.judge(self.player(network), self.pairs_beside(champion, night))
         scores = [one for one in challenger.scores if one.content_sha256 in own]
@@ -137,7 +137,7 @@ class Judging:
         """The challenger with its scores, and what becomes of it."""
         # Looked up again: somebody may have promoted another model meanwhile.
         before = self.store.champion()
-        champion = load_champion(self.settings, self.store)
+        champion = self.champion_now()
         if isinstance(champion, NoChampion):
             challenger = self.judge_alone(network)
             decision = decide(challenger, None, champion.reason)
@@ -150,6 +150,16 @@ class Judging:
                 self.judge,
             )
         return challenger, self.overtaken(decision, before)
+
+    def champion_now(self) -> Champion | NoChampion:
+        """Who serves now: as it was read at the beginning, where it is still that one.
+
+        Its disk or share may have gone away since, and it must not lose its place by that.
+        """
+        serving = self.store.champion()
+        if isinstance(self.champion, Champion) and serving and serving.id == self.champion.network.id:
+            return self.champion
+        return load_champion(self.settings, self.store)
 
     def judge_alone(self, network: TcnModel) -> Contender:
         """The challenger, where there is nobody to compare it with."""

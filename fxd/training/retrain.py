@@ -23,11 +23,11 @@ from loguru import logger
 from fxd.config import Settings
 from fxd.cores import usable_cores
 from fxd.store.errors import StoreUnavailable
-from fxd.store.records import Training
+from fxd.store.records import Model, Training
 from fxd.store.store import Store
 from fxd.training.challenge import Challenge, Retrained
 from fxd.training.champion import Champion, load_champion
-from fxd.training.job import drop_job, job_folder, read_job
+from fxd.training.job import CHECKPOINT_NAME, drop_job, job_folder, read_job
 from fxd.training.judging import Stopped
 from fxd.training.lock import AlreadyTraining, training_lock
 from fxd.training.models import model_folder, remove_leftovers
@@ -35,7 +35,7 @@ from fxd.training.plan import BATCH
 from fxd.training.pool import EMPTY_SET, NothingToLearn
 from fxd.training.preparation import warm_up
 from fxd.training.progress import Progress
-from fxd.training.trainer import TrainingFailed
+from fxd.training.trainer import TrainingFailed, saved_plan
 
 __all__ = ["AlreadyTraining", "Retrained", "retrain"]
 
@@ -75,7 +75,10 @@ def retrain(
         def then() -> str:
             """What becomes of the work of one that ends as `stopped`."""
             folder = job_folder(settings.paths.db, by_steps=steps is not None)
-            return goes_on(steps) if read_job(folder) else "nothing was learned yet"
+            job = read_job(folder)
+            if job is None:
+                return "nothing was learned yet"
+            return goes_on(steps) if saved_plan(folder / CHECKPOINT_NAME) else "nothing of it is kept"
 
         try:
             if not training.dataset_seconds:
@@ -136,6 +139,10 @@ def goes_on(steps: int | None) -> str:
     return f"the next {f'one with --steps {steps}' if steps else 'retraining'} goes on with it"
 
 
+def was_ended_by_hand(model: Model) -> bool:
+    return bool(model.details.get("recipe", {}).get("cut_short"))
+
+
 def tidy_up(settings: Settings, store: Store) -> None:
     """Put in order what retrainings that were killed left behind. The caller holds the lock."""
     remove_leftovers(settings.paths.models)
@@ -159,6 +166,10 @@ def tidy_up(settings: Settings, store: Store) -> None:
                 store.finish_training(job.training_id, "promoted", job.model_id, promotion.reason, now)
             drop_job(folder)
         elif states.get(job.training_id) != "stopped":
+            drop_job(folder)
+        elif (model := store.model(job.model_id)) is not None and was_ended_by_hand(model):
+            # Gone on with, it would replace the model that Ctrl-C came to.
+            store.finish_training(job.training_id, "kept", model.id, model.reason, now)
             drop_job(folder)
         if store.model(job.model_id) is None:
             shutil.rmtree(model_folder(settings.paths.models, job.model_id), ignore_errors=True)

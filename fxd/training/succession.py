@@ -34,17 +34,35 @@ def tonight(settings: Settings, store: Store) -> Night:
     """
     asked_for = PRESETS[settings.tcn.preset].multiply_adds
     promotions = store.promotions()
-    serving = promotions[0].model_id if promotions else None
-    chosen = [one for one in promotions if not one.reason.startswith(ROLLED_BACK)]
-    first = next((one for one in chosen if one.model_id == serving), None)
+    first = first_of_champion(promotions)
     if first is None:
         return Night(asked_for=asked_for)
-    promoted = sum(one.at > first.at and one.reason != BY_HAND for one in chosen)
+    promoted = sum(one.at > first.at and one.reason != BY_HAND for one in chosen(promotions))
     return Night(
         1 + store.count_kept(first.at) + promoted,
         asked_for=asked_for,
-        again=store.count_kept(max(first.at, today())) > 0,
+        # By its end: a training may begin on the day before.
+        again=store.count_decided(max(first.at, today()), besides=first.model_id) > 0,
     )
+
+
+def heard_night(settings: Settings, store: Store) -> int:
+    """The night by which is drawn what a training hears: those that failed count too.
+
+    One that failed for what it drew would else fail again, every night.
+    """
+    first = first_of_champion(store.promotions())
+    return tonight(settings, store).number + (store.count_failed(first.at) if first else 0)
+
+
+def first_of_champion(promotions: Sequence[Promotion]) -> Promotion | None:
+    """The promotion of the model that serves, not one that returned to it; `promotions` newest first."""
+    return next((one for one in chosen(promotions) if one.model_id == promotions[0].model_id), None)
+
+
+def chosen(promotions: Sequence[Promotion]) -> list[Promotion]:
+    """Those that did not return to an earlier model."""
+    return [one for one in promotions if not one.reason.startswith(ROLLED_BACK)]
 
 
 def today() -> datetime:

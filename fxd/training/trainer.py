@@ -186,8 +186,11 @@ def keep(course: Course, checkpoint: Path) -> None:
     """Write the checkpoint; where the disk does not take it, the one before stays, and training goes on."""
     try:
         course.save(checkpoint)
+        course.unsaved = ""
     except OSError as error:
-        logger.warning("the checkpoint of the training cannot be written: {}", error)
+        if str(error) != course.unsaved:  # it is tried every few seconds
+            logger.warning("the checkpoint of the training cannot be written: {}", error)
+        course.unsaved = str(error)
 
 
 def begin_from(course: Course, start: TcnModel, validation: Sequence[ValidationPair]) -> None:

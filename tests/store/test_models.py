@@ -80,20 +80,24 @@ def test_the_champion_is_the_model_promoted_last(store: Store, make_model: MakeM
     ]
 
 
-def test_only_a_known_model_is_promoted_or_decided_upon(store: Store) -> None:
+def test_only_a_known_model_is_promoted_or_decided_upon(store: Store, make_model: MakeModel) -> None:
     with pytest.raises(StoreError, match="nobody: no model has this id"):
         store.promote("nobody", "", NOON)
     with pytest.raises(StoreError, match="nobody: no model has this id"):
-        store.update_model("nobody", "", {})
+        store.replace_model(make_model("nobody"))
     assert store.promotions() == []
 
 
-def test_the_decision_is_written_into_the_model(store: Store, make_model: MakeModel) -> None:
+def test_a_model_that_is_made_anew_replaces_the_record_of_the_old_one(
+    store: Store, make_model: MakeModel
+) -> None:
     store.add_model(make_model("a"))
     store.add_model(make_model("b"))
-    store.update_model("a", "worse than b by 0.4 dB", {"decision": "kept"})
-    found = store.model("a")
-    assert found == make_model("a", reason="worse than b by 0.4 dB", details={"decision": "kept"})
+    anew = make_model(
+        "a", reason="worse than b by 0.4 dB", details={"decision": "kept"}, steps=7, esr_db=-9.0
+    )
+    store.replace_model(anew)
+    assert store.model("a") == anew
     assert store.model("b") == make_model("b")
 
 

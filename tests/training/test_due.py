@@ -62,6 +62,8 @@ def log_training(store: Store) -> Callable[..., None]:
 
     def log(started_at: datetime, state: TrainingState, model_id: str | None = None) -> None:
         store.begin_training(Training(f"{started_at}", started_at, "schedule", "running"))
+        if state in ("kept", "promoted"):
+            model_id = model_id or "champion"
         store.finish_training(f"{started_at}", state, model_id, "", started_at + timedelta(minutes=10))
 
     return log
@@ -116,6 +118,18 @@ def test_enough_new_sound_since_the_last_retraining_makes_it_due(
     verdict = due(store, settings, NOW)
     assert verdict.due
     assert verdict.reason.startswith("60 s of new sound since")
+
+
+def test_what_one_without_a_model_heard_is_still_new(
+    store: Store, settings: Settings, add_seconds: AddSeconds, serve: Do
+) -> None:
+    serve()
+    add_seconds(300, NOW - timedelta(days=2))
+    store.begin_training(Training("t", NOW - timedelta(days=1), "schedule", "running"))
+    store.finish_training("t", "kept", None, "there is no validation sound", NOW - timedelta(hours=23))
+    verdict = due(store, settings, NOW)
+    assert verdict.due
+    assert verdict.reason.startswith("300 s of new sound and no retraining yet")
 
 
 @pytest.mark.parametrize("state", ["promoted", "kept"])

@@ -15,6 +15,7 @@ from retraining import assert_tidy, changed, run, second_home
 
 from fxd.config import Settings, TcnSettings
 from fxd.engines.tcn import TcnModel
+from fxd.factory import install_factory_model
 from fxd.store.errors import StoreUnavailable
 from fxd.store.store import Store, open_store
 from fxd.training import contest, trainer
@@ -91,6 +92,26 @@ def test_what_was_ended_by_hand_serves_only_if_it_passes_the_same_contest(
     champion = store.champion()
     assert champion is not None
     assert champion.id == first.model_id
+    assert_tidy(settings, store)
+
+
+@pytest.mark.usefixtures("excerpts")
+def test_an_end_by_hand_that_is_not_recorded_is_no_reason_to_go_on(
+    settings: Settings, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: object) -> None:
+        raise StoreUnavailable("the database is locked")
+
+    install_factory_model(settings, store)
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "finish_training", away)
+        ended = run(settings, store, steps=40, should_end=after(20))
+    assert ended.state == "kept"
+    made = read_card(settings.paths.models / str(ended.model_id))
+    again = run(settings, store, steps=40)
+    found = [(one.state, one.model_id, one.reason) for one in store.trainings(2)]
+    assert found == [(one.state, one.model_id, one.reason) for one in (again, ended)]
+    assert read_card(settings.paths.models / str(ended.model_id)) == made
     assert_tidy(settings, store)
 
 
@@ -337,9 +358,8 @@ def test_a_disk_that_fills_up_while_a_checkpoint_is_written_does_not_end_a_train
 
     result = run(full_home, store, fill_up, steps=40)
     assert result.state == "promoted"
-    assert any(
-        "checkpoint of the training cannot be written: [Errno 28] No space left" in one for one in warned
-    )
+    said = "checkpoint of the training cannot be written: [Errno 28] No space left"
+    assert sum(said in one for one in warned) == 1
     assert read_card(settings.paths.models / str(result.model_id)).steps == 40
 
 

@@ -94,6 +94,31 @@ def test_where_the_shapes_differ_so_does_the_time(
     assert set(judged_ids) == {silent_champion}
 
 
+def test_clips_of_a_millisecond_do_not_make_all_look_slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = FakeClock()
+    monkeypatch.setattr(contest, "time", clock)
+
+    def scored(_: TcnModel, pair: ValidationPair, *_more: object) -> FileScore:
+        clock.now += 0.0002 + len(pair.dry) / 480_000
+        return FileScore(pair.content_sha256, 0.1, 0.1, 1.0)
+
+    def aliased(_: object) -> float:
+        clock.now += contest.SINES_SECONDS / 10
+        return -100.0
+
+    monkeypatch.setattr(contest, "score", scored)
+    monkeypatch.setattr(contest, "loudest_alias_db", aliased)
+    sound = np.ones(240_000, np.float32)
+    pairs = [
+        ValidationPair(f"{n}", sound[:frames], sound[:frames])
+        for n, frames in enumerate([48] * 40 + [240_000])
+    ]
+    player = contest.Player(judging.silent_network(PRESETS["nano"]), frozenset())
+    one, began = contest.Audition(player, pairs, {}, lambda: None), clock.now
+    one.play(1.0)
+    assert one.pace == pytest.approx(clock.now - began, rel=0.02)
+
+
 STALLS = [{}, {1: 2.0}, {1: 6.0}, {10: 6.0}, {20: 0.5}, {3: 1.0, 4: 1.0, 5: 1.0}]
 """Seconds by the number of the file, of the champion's and then the challenger's, during which they come."""
 

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -25,6 +26,7 @@ from fxd.store.errors import StoreUnavailable
 from fxd.store.records import Example, Training
 from fxd.store.store import Store
 from fxd.training import challenge, contest, judging, preparation
+from fxd.training.champion import is_away
 from fxd.training.contest import score
 from fxd.training.course import Course, ValidationPair
 from fxd.training.due import due
@@ -208,6 +210,47 @@ def test_a_champion_that_is_lost_gives_way(settings: Settings, store: Store) -> 
     assert f"{first.model_id}, which should serve, cannot be read" in second.reason
 
 
+@pytest.mark.usefixtures("plan", "excerpts")
+def test_a_champion_that_goes_away_meanwhile_keeps_its_place(
+    settings: Settings, store: Store, tmp_path: Path
+) -> None:
+    first = run(settings, store)
+    folder = settings.paths.models / str(first.model_id)
+
+    def go_away(_: Progress) -> None:
+        if folder.exists():
+            folder.rename(tmp_path / "away")
+
+    second = retrain(settings, store, "command", go_away, lambda: False)
+    assert second.decision is not None
+    assert second.decision.champion == first.model_id
+    assert second.decision.files
+
+
+@pytest.mark.usefixtures("plan", "excerpts")
+def test_a_champion_that_is_away_is_waited_for(settings: Settings, store: Store, tmp_path: Path) -> None:
+    first = run(settings, store)
+    folder = settings.paths.models / str(first.model_id)
+    folder.rename(tmp_path / "away")
+    second = run(settings, store)
+    said = f"{folder / 'weights.safetensors'}: {first.model_id}, the model that serves, cannot be read now; "
+    assert (second.state, second.reason) == ("stopped", said + "nothing was learned yet")
+    (tmp_path / "away").rename(folder)
+    third = run(settings, store)
+    assert third.decision is not None
+    assert third.decision.champion == first.model_id
+
+
+def test_of_several_models_one_that_is_gone_is_lost(
+    settings: Settings, make_network: Callable[..., TcnModel], keep_model: Callable[..., str]
+) -> None:
+    folders = [settings.paths.models / keep_model(make_network(id)) for id in ("one", "other")]
+    shutil.rmtree(folders[0])
+    assert not is_away(settings.paths.models, "one")
+    shutil.rmtree(folders[1])
+    assert is_away(settings.paths.models, "one")
+
+
 @pytest.mark.usefixtures("excerpts")
 def test_a_champion_whose_card_is_damaged_is_not_given_away(
     settings: Settings, store: Store, plan: Callable[..., None], warned: list[str]
@@ -380,9 +423,7 @@ def test_a_training_that_the_gpu_refuses_is_gone_on_with_by_the_next_one(
         patch.setattr(Course, "learn", refused)
         result = run(settings, store)
     assert (result.state, store.champion()) == ("stopped", None)
-    wanted = (
-        'CUDA out of memory; the next retraining goes on with it; [tcn] device = "cpu" leaves the GPU alone'
-    )
+    wanted = 'CUDA out of memory; nothing of it is kept; [tcn] device = "cpu" leaves the GPU alone'
     assert result.reason == store.trainings(1)[0].reason == wanted
     model_id = json.loads((job_folder(settings.paths.db) / JOB_NAME).read_text())["model_id"]
     assert run(settings, store).model_id == model_id

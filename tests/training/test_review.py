@@ -11,7 +11,7 @@ import pytest
 from fxd.config import Settings, TrainingSettings
 from fxd.engines.tcn import TcnModel
 from fxd.insight.hints import review_hint
-from fxd.store.records import Environment, Example, Result, Run, Training
+from fxd.store.records import Environment, Example, Result, Run, Training, TrainingState
 from fxd.store.store import Store
 from fxd.training import review as reviewing
 from fxd.training.contest import score
@@ -19,7 +19,7 @@ from fxd.training.models import ModelCard
 from fxd.training.pairs import PairSource
 from fxd.training.promotion import FileScore
 from fxd.training.review import review
-from fxd.training.succession import BY_HAND, ROLLED_BACK, tonight
+from fxd.training.succession import BY_HAND, ROLLED_BACK, heard_night, today, tonight
 from fxd.training.trainer import ValidationPair
 
 PROMOTED_AT = datetime(2026, 11, 24, 3, tzinfo=UTC)
@@ -163,6 +163,26 @@ def test_a_rollback_begins_no_new_count_of_nights(settings: Settings, store: Sto
     store.promote("quiet", f"{ROLLED_BACK} by hand from loud", after + timedelta(hours=1))
     assert tonight(settings, store).number == 3  # the night that promoted loud was one of quiet's
     store.promote("loud", BY_HAND, after + timedelta(hours=2))
+    assert tonight(settings, store).number == 1
+
+
+@pytest.mark.usefixtures("models")
+@pytest.mark.parametrize("state", ["kept", "promoted"])
+def test_a_decision_is_of_the_day_on_which_it_falls(
+    settings: Settings, store: Store, state: TrainingState
+) -> None:
+    assert not tonight(settings, store).again
+    store.begin_training(Training("late", today() - timedelta(minutes=5), "schedule", "running"))
+    store.finish_training("late", state, "quiet", "", today() + timedelta(minutes=5))
+    assert tonight(settings, store).again
+
+
+@pytest.mark.usefixtures("models")
+def test_what_is_heard_changes_after_a_night_that_failed_too(settings: Settings, store: Store) -> None:
+    assert heard_night(settings, store) == 1
+    store.begin_training(Training("nan", today(), "schedule", "running"))
+    store.finish_training("nan", "failed", None, "the network gave nan", today())
+    assert heard_night(settings, store) == 2
     assert tonight(settings, store).number == 1
 
 
