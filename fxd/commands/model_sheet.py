@@ -71,7 +71,9 @@ def beginning(model: Model, serves: bool) -> Iterator[tuple[str, str]]:
     yield "began with", f"the weights of {model.parent}" if model.parent else "random weights"
     yield (
         "error",
-        f"{model.esr_db:.1f} dB over all that judged it" if math.isfinite(model.esr_db) else "unknown",
+        f"{model.esr_db:.1f} dB over the sounds of this home that judged it"
+        if math.isfinite(model.esr_db)
+        else "unknown",
     )
     yield "decision", model.reason
 

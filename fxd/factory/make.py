@@ -14,6 +14,7 @@ from tempfile import TemporaryDirectory
 
 from fxd.audio import AudioError
 from fxd.config import (
+    MOST_MINUTES,
     DatabaseSettings,
     PathSettings,
     Preset,
@@ -100,11 +101,14 @@ def main(arguments: Sequence[str]) -> int:
     )
     parser.add_argument("clips", type=Path, nargs="*", help="sound files (those of tests/audio)")
     options = parser.parse_args(arguments)
+    if options.minutes is not None and not 0 < options.minutes <= MOST_MINUTES:
+        parser.error(f"--minutes {options.minutes:g}: more than 0 and at most {MOST_MINUTES}")
     clips = options.clips or sorted(CLIPS.glob("*.flac"))
     for preset in options.preset:
         folder = options.into / preset
+        minutes = MINUTES[preset] if options.minutes is None else options.minutes
         try:
-            card = make(clips, preset, options.minutes or MINUTES[preset], folder)
+            card = make(clips, preset, minutes, folder)
         except (FactoryFailed, OSError) as error:
             print(f"no factory model {preset} was made: {error}", file=sys.stderr)
             return 1

@@ -91,7 +91,7 @@ class Challenge:
             return Retrained(
                 "kept",
                 "there is no validation sound to judge a new model by; about one "
-                "processed file in five is for that, so more files are needed" + without(source.skipped),
+                "processed file in five is for that, so more files are needed" + without(source.left_out),
             )
         job = self.take_up(wanted, mixture.recordings)
         sample_rates = {example.content_sha256: example.sample_rate for example in examples}
@@ -105,7 +105,7 @@ class Challenge:
         )
         trained = self.train(job, mixture, judging, start)
         result = self.conclude(job, trained, judging, start)
-        return replace(result, reason=result.reason + without(source.skipped))
+        return replace(result, reason=result.reason + without(source.left_out))
 
     def check(self, moment: str) -> None:
         """Where nothing is learned yet there is nothing to keep: to end is then the same as to stop."""

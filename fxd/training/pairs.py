@@ -13,6 +13,7 @@ the file is read. The part from second 20 to second 40:
     pair                        |............|           as if the whole file had been rendered
 """
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,9 @@ from fxd.engines.tcn import MODEL_SAMPLE_RATE
 from fxd.store.records import Example
 
 BLOCK_FRAMES = 65_536
+LOUDEST_PEAK = 16.0
+"""+24 dBFS. Beyond is no take that is somewhat hot, but integers in a file of floats, say: the saturator makes a
+square wave of it, and a network that learned from one second of it in a minute lost 6 dB on everything else."""
 SILENT_PEAK = 1e-4
 """-80 dBFS: a wet sound that stays below is nothing to learn from, and its error ratio would mean nothing."""
 MARGIN = 1
@@ -71,12 +75,15 @@ class PairSource:
         self.dataset = dataset
         self.saturator = Saturator(settings)
         self.skipped: dict[str, str] = {}
-        """Content hash to reason."""
+        """Content hash to reason, of those that are broken."""
+        self.too_loud: dict[str, str] = {}
+        """Content hash to reason, of those with a part that is far too loud."""
 
     def pair(self, example: Example, part: Part = Part()) -> tuple[Array, Array] | None:
         """A part of a sound, dry and wet, both float32 [channels, frames] at the model's sample rate.
 
-        None where the file is missing or broken (nan and inf are that too); it is not read again.
+        None where the file is missing or broken (nan and inf are that too); it is not read again. None where
+        this part is far too loud.
         """
         dry = self.dry(example, part)
         if dry is None:
@@ -93,12 +100,30 @@ class PairSource:
     def dry(self, example: Example, part: Part) -> Array | None:
         if example.content_sha256 in self.skipped:
             return None
+        path = self.dataset / example.path
         try:
-            return read_dry(self.dataset / example.path, part)
+            dry = read_dry(path, part)
         except PairError as error:
             self.skipped[example.content_sha256] = str(error)
             logger.warning("a training example is skipped: {}", error)
             return None
+        peak = float(np.abs(dry).max(initial=0.0))
+        if peak <= LOUDEST_PEAK:
+            return dry
+        # Each part by itself, or what is heard would depend on which of them came first.
+        if example.content_sha256 not in self.too_loud:
+            reason = (
+                f"{path}: its peak is {20 * math.log10(peak):+.0f} dBFS, and more than +24 is nothing to learn "
+                "from; if it holds integers as floats, export it again"
+            )
+            self.too_loud[example.content_sha256] = reason
+            logger.warning("a training example is left out: {}", reason)
+        return None
+
+    @property
+    def left_out(self) -> dict[str, str]:
+        """Content hash to reason, of all that are not heard, or not as a whole."""
+        return self.skipped | self.too_loud
 
 
 def is_silent(wet: Array) -> bool:

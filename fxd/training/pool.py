@@ -215,9 +215,10 @@ class TrainingSet:
     def why_nothing(self) -> str:
         if not self.examples:
             return EMPTY_SET
-        reasons = [reason for e in self.examples if (reason := self.source.skipped.get(e.content_sha256))]
+        left_out = self.source.left_out
+        reasons = [reason for e in self.examples if (reason := left_out.get(e.content_sha256))]
         if len(reasons) == len(self.examples):
-            return f"no training sound can be read; the first: {reasons[0]}"
+            return f"no training sound can be used; the first: {reasons[0]}"
         where = "" if self.fits else ", wherever it was heard"
         return f"the training set holds nothing but silence{where}; process sounds above -80 dBFS"
 

@@ -13,7 +13,8 @@ The order lets the old champion serve until all is done, wherever a kill comes:
 
 import shutil
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Literal
 from uuid import uuid4
 
@@ -39,6 +40,8 @@ from fxd.training.trainer import TrainingFailed, saved_plan
 
 __all__ = ["AlreadyTraining", "Retrained", "retrain"]
 
+FOREIGN = timedelta(days=2)
+"""After which a retraining that another home began in a shared database was killed."""
 LOOK_BACK = 100
 """Trainings among which the one that a job belongs to is looked for."""
 
@@ -150,8 +153,11 @@ def tidy_up(settings: Settings, store: Store) -> None:
     folders = [job_folder(settings.paths.db, by_steps) for by_steps in (False, True)]
     jobs = [(folder, job) for folder in folders if (job := read_job(folder)) is not None]
     steps = {job.training_id: job.steps for _, job in jobs}
+    is_shared = Path(store.name).parent != settings.paths.db
     for training in store.trainings(LOOK_BACK):
-        if training.state == "running":
+        # Another home's may run still: of those only such as are long over, whatever their budget.
+        others = is_shared and training.id not in steps and now - training.started_at < FOREIGN
+        if training.state == "running" and not others:
             reason = f"cut off; {goes_on(steps.get(training.id))}"
             store.finish_training(training.id, "stopped", None, reason, now)
             logger.warning(

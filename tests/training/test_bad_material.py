@@ -123,7 +123,7 @@ def test_a_set_of_nothing_but_nan_fails_with_the_reason(
     for example in store.contents():
         if example.subset == "training":
             spoil(settings, example)
-    assert_stays(settings, store, champion, "no training sound can be read; the first: ")
+    assert_stays(settings, store, champion, "no training sound can be used; the first: ")
 
 
 def test_validation_sounds_of_nothing_but_nan_are_named(
@@ -152,6 +152,24 @@ def test_nan_in_one_sound_leaves_that_sound_out_and_is_told(
     assert card.trained_on == (good[0].content_sha256,)
     assert [one.content_sha256 for one in card.scores] == [good[1].content_sha256]
     assert_tidy(settings, store)
+
+
+def test_a_sound_that_is_far_too_loud_is_left_out_and_named(
+    settings: Settings, store: Store, champion: str, add_until: AddUntil, add_excerpt: AddSound
+) -> None:
+    loud = [add_until(subset, lambda number: 32_768 * noise(number)) for subset in ("training", "validation")]
+    reason = "dBFS, and more than +24 is nothing to learn from"
+    assert_stays(settings, store, champion, "no training sound can be used; the first: ")
+    assert reason in store.trainings(1)[0].reason
+    add_excerpt("loop_electric")
+    good = add_excerpt("loop_amen", "validation")
+    result = run(settings, store, steps=4)
+    assert result.state == "kept"
+    assert "; 2 files of the training set left out: " in result.reason
+    assert reason in result.reason
+    card = read_card(settings.paths.models / str(result.model_id))
+    assert [one.content_sha256 for one in card.scores] == [good.content_sha256]
+    assert {one.subset for one in loud} == {"training", "validation"}
 
 
 @pytest.mark.parametrize("rate", [1e2, 1e4])

@@ -212,7 +212,7 @@ def test_a_missing_or_broken_sound_is_skipped_and_reported(
     assert training_set.contents == [good.content_sha256]
     assert source.skipped.keys() == {missing.content_sha256, broken.content_sha256}
     assert sorted("No such file" in message for message in warned) == [False, True]
-    with pytest.raises(NothingToLearn, match="can be read"):
+    with pytest.raises(NothingToLearn, match="can be used"):
         TrainingSet([missing, broken], source, 0)
 
 

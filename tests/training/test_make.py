@@ -34,6 +34,13 @@ def test_a_factory_model_is_made_by_the_projects_own_training(
     assert install_factory_model(nano, store).id == card.id
 
 
+@pytest.mark.parametrize("minutes", ["0", "-1", "nan", "1e9"])
+def test_a_budget_that_is_none_is_refused(minutes: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main([f"--minutes={minutes}"])
+    assert f"--minutes {float(minutes):g}: more than 0" in capsys.readouterr().err
+
+
 def test_a_training_without_a_result_leaves_the_factory_as_it_was(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],

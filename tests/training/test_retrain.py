@@ -24,7 +24,7 @@ from fxd.engines.settings_hash import settings_hash
 from fxd.engines.tcn import PRESETS, TcnModel
 from fxd.store.errors import StoreUnavailable
 from fxd.store.records import Example, Training
-from fxd.store.store import Store
+from fxd.store.store import Store, open_store
 from fxd.training import challenge, contest, judging, preparation
 from fxd.training.champion import is_away
 from fxd.training.contest import score
@@ -38,7 +38,7 @@ from fxd.training.pairs import PairSource
 from fxd.training.plan import Plan
 from fxd.training.preparation import warm_up
 from fxd.training.promotion import FileScore
-from fxd.training.retrain import AlreadyTraining, retrain
+from fxd.training.retrain import AlreadyTraining, retrain, tidy_up
 from fxd.training.succession import BY_HAND, ROLLED_BACK, tonight
 from fxd.training.trainer import Progress
 from fxd.training.validation import validation_pairs
@@ -208,6 +208,23 @@ def test_a_champion_that_is_lost_gives_way(settings: Settings, store: Store) -> 
     second = run(settings, store)
     assert second.state == "promoted"
     assert f"{first.model_id}, which should serve, cannot be read" in second.reason
+
+
+@pytest.mark.parametrize(
+    ("is_shared", "states"), [(False, ["stopped", "stopped"]), (True, ["running", "stopped"])]
+)
+def test_of_another_home_only_what_is_long_over_is_called_cut_off(
+    settings: Settings, tmp_path: Path, is_shared: bool, states: list[str]
+) -> None:
+    if is_shared:
+        url = f"sqlite:///{tmp_path / 'shared.sqlite3'}"
+        settings = changed(settings, database=settings.database.model_copy(update={"url": url}))
+    with open_store(settings.database_url) as store:
+        now = datetime.now(UTC)
+        for id, began in (("now", now), ("long ago", now - timedelta(days=3))):
+            store.begin_training(Training(id, began, "schedule", "running"))
+        tidy_up(settings, store)
+        assert [one.state for one in store.trainings(2)] == states
 
 
 @pytest.mark.usefixtures("plan", "excerpts")
