@@ -56,6 +56,7 @@ def run(arguments: list[str]) -> int:
     """Run one command line; returns the exit code. A bug is not caught: it shows its traceback."""
     try:
         code = app(args=arguments, prog_name="fxd", standalone_mode=False)
+        sys.stdout.flush()  # here, where it is known what to do if nobody reads
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     except SystemExit as end:

@@ -254,8 +254,17 @@ def test_who_reads_only_the_beginning_makes_no_command_fail(home: Home, argument
     read, write = os.pipe()
     os.close(read)
     command = [sys.executable, "-m", "fxd", *arguments]
+    # What is buffered until the end is found out last; where this variable is set, nothing is.
+    buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
     with os.fdopen(write, "w") as nobody:
         done = subprocess.run(
-            command, stdout=nobody, stderr=subprocess.PIPE, text=True, check=False, cwd=home.root, timeout=120
+            command,
+            stdout=nobody,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            cwd=home.root,
+            timeout=120,
+            env=buffered,
         )
     assert (done.returncode, done.stderr) == (0, "")

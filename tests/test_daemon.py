@@ -271,6 +271,7 @@ def test_a_killed_daemon_leaves_nothing_lost_doubled_or_half_written(home: Home,
     assert "recovered" in home.fxd("why", "long.wav").stdout
 
 
+@pytest.mark.long
 def test_a_graceful_end_gives_back_what_it_cannot_finish(home: Home, tmp_path: Path) -> None:
     shutil.move(make_noise(tmp_path / "long.wav", 1800), home.inbox)
     daemon = home.start()

@@ -152,6 +152,7 @@ def test_the_main_loop_is_not_held_up_by_a_look(log: Log, store: Store, observer
     assert observer.child.returncode is not None
 
 
+@pytest.mark.long
 def test_status_shows_recent_changes_until_they_are_accepted(home: Home, log: Log, store: Store) -> None:
     record(log, store, 40)
     record(log, store, 20, 60.0, on=NEWER)

@@ -254,6 +254,7 @@ NAMED = re.compile(r'(?:(?:AT_FDCWD|\d+)<(?P<folder>[^>]*)>, )?"(?P<name>(?:[^"\
 """A path in a traced call, with the folder that it is relative to."""
 
 
+@pytest.mark.long
 @pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not there")
 def test_nothing_is_written_outside_of_the_home_the_output_and_the_caches(
     home: Home, clips: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch

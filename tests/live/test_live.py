@@ -170,6 +170,7 @@ def settled(feeder: Feeder) -> None:
     feeder.play(SILENCE)
 
 
+@pytest.mark.long
 def test_a_champion_is_heard_as_soon_as_it_serves(
     home: Home, jack_server: Server, feeder: Feeder, riff: Array
 ) -> None:

@@ -72,6 +72,7 @@ def test_a_training_that_is_ended_by_hand_gives_its_best_weights_as_a_challenger
     assert due(store, settings, datetime.now(UTC)).reason.startswith("only 0 s of new sound")
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("excerpts")
 def test_what_was_ended_by_hand_serves_only_if_it_passes_the_same_contest(
     settings: Settings, store: Store, plan: Callable[..., None]

@@ -559,6 +559,7 @@ def test_what_fails_before_it_takes_up_an_interrupted_training_leaves_it(
     assert_tidy(settings, store)
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("plan", "excerpts")
 def test_a_model_that_is_promoted_by_hand_during_a_contest_stays(
     settings: Settings, store: Store, silent_champion: str, monkeypatch: pytest.MonkeyPatch
@@ -582,6 +583,7 @@ def test_a_model_that_is_promoted_by_hand_during_a_contest_stays(
     assert champion.id == first.model_id
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("excerpts", "plan")
 def test_one_by_steps_and_one_by_time_do_not_end_each_other(settings: Settings, store: Store) -> None:
     for steps in (40, None):

@@ -205,7 +205,7 @@ def listen(page: Page) -> None:
     until(page, "fxdBlindTest.tests[0].isXHeard")
 
 
-@pytest.fixture(scope="module", params=["flac", pytest.param("opus", marks=pytest.mark.long)])
+@pytest.fixture(scope="module", params=UNPLAYABLE)
 def unplayable(
     request: pytest.FixtureRequest, heard: Home, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Path, str]:
@@ -218,6 +218,7 @@ def unplayable(
     return output, UNPLAYABLE[request.param]
 
 
+@pytest.mark.long
 def test_the_player_says_where_the_browser_cannot_play(
     open_page: OpenPage, unplayable: tuple[Path, str]
 ) -> None:
