@@ -76,6 +76,7 @@ def test_a_run_is_recorded_with_timing_quality_and_environment(home: Home, clip:
     assert run["environment"]["cpu"]
 
 
+@pytest.mark.long
 def test_the_same_name_with_the_same_content_replaces_its_own_outputs(home: Home, clip: Path) -> None:
     for _ in range(2):
         shutil.copy(clip, home.inbox)
@@ -131,6 +132,7 @@ def test_any_name_comes_out_and_is_recorded(home: Home, clip: Path) -> None:
     home.fxd("stats")
 
 
+@pytest.mark.long
 def test_a_changed_original_is_not_kept_where_archiving_is_off(home: Home, clip: Path) -> None:
     home.configure("[inbox]\nsettle_seconds = 0.2\narchive = false\n[processing]\nworkers = 1\n")
     shutil.copy(clip, home.inbox)
@@ -282,6 +284,7 @@ def test_a_graceful_end_gives_back_what_it_cannot_finish(home: Home, tmp_path: P
     assert home.outputs() == []
 
 
+@pytest.mark.long
 def test_a_second_interrupt_ends_at_once_and_loses_nothing(home: Home, tmp_path: Path) -> None:
     shutil.move(make_noise(tmp_path / "long.wav", 1800), home.inbox)
     daemon = home.start()
@@ -419,6 +422,7 @@ def workers_of(daemon: "subprocess.Popen[str]") -> list[int]:
     return [child.pid for child in children if "spawn_main" in " ".join(child.cmdline())]
 
 
+@pytest.mark.long
 def test_what_somebody_left_among_the_claims_of_a_dead_daemon_prevents_no_start(
     home: Home, clip: Path
 ) -> None:

@@ -80,6 +80,7 @@ def test_a_retraining_by_hand_makes_a_model_and_decides(heard: Home, clips: list
     assert [model["serves"] for model in heard.json("models")] == [False, True]
 
 
+@pytest.mark.long
 def test_progress_can_be_read_by_a_program(heard: Home) -> None:
     done = heard.fxd("retrain", "--now", "--steps", "120", "--json")
     *progress, result = [json.loads(line) for line in done.stdout.splitlines()]
@@ -136,6 +137,7 @@ def progress_of(home: Home) -> object:
     return at_work and at_work["progress"]
 
 
+@pytest.mark.long
 def test_ctrl_c_keeps_the_best_so_far_as_a_challenger(heard: Home) -> None:
     command = heard.command("retrain", "--now", "--steps", "1000000", "--json")
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:

@@ -153,6 +153,7 @@ def test_an_idle_worker_that_is_killed_is_replaced(
     assert isinstance(run(slot, job(clips[7], tmp_path, untrained)), Done)
 
 
+@pytest.mark.long
 def test_a_worker_that_hangs_is_ended(
     hire: Callable[[Limits], Slot], long_file: Path, tmp_path: Path, untrained: Path
 ) -> None:

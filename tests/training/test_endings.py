@@ -364,6 +364,7 @@ def test_a_disk_that_fills_up_while_a_checkpoint_is_written_does_not_end_a_train
     assert read_card(settings.paths.models / str(result.model_id)).steps == 40
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("validation_seconds", [14, 45])
 def test_at_most_twenty_seconds_of_training_are_at_risk(
     settings: Settings,

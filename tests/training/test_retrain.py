@@ -731,6 +731,7 @@ def test_a_model_that_nobody_knew_yet_is_removed(
     assert_tidy(settings, store)
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("excerpts")
 def test_a_training_that_was_decided_is_not_gone_on_with(
     settings: Settings, store: Store, plan: Callable[..., None], monkeypatch: pytest.MonkeyPatch

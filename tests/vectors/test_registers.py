@@ -25,6 +25,7 @@ for path in sys.argv[2:]:
 INSTRUCTIONS = ("test_memory.py", "test_arithmetic.py", "test_sums.py")
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="names processors of x86-64")
 @pytest.mark.parametrize("lanes", OTHER_PROCESSORS)
 def test_the_width_follows_the_processor_and_every_width_is_right(lanes: int) -> None:

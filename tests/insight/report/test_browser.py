@@ -81,7 +81,10 @@ DECODED_ESR = """async () => {
 }"""
 
 
-@pytest.mark.parametrize("look", ["light", "phone", pytest.param("dark", marks=pytest.mark.long)])
+@pytest.mark.parametrize(
+    "look",
+    ["light", pytest.param("phone", marks=pytest.mark.long), pytest.param("dark", marks=pytest.mark.long)],
+)
 def test_nobody_is_kept_from_reading_it(open_page: OpenPage, page_file: Path, look: str) -> None:
     page = open_page(page_file, bypass_csp=True, **LOOKS[look]).page  # the policy would not let axe in
     page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
