@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cache, partial
@@ -91,7 +92,8 @@ class Challenge:
             return Retrained(
                 "kept",
                 "there is no validation sound to judge a new model by; about one "
-                "processed file in five is for that, so more files are needed" + without(source.left_out),
+                "processed file in five is for that, so more files are needed"
+                + without(source.left_out, self.store),
             )
         job = self.take_up(wanted, mixture.recordings)
         sample_rates = {example.content_sha256: example.sample_rate for example in examples}
@@ -105,7 +107,7 @@ class Challenge:
         )
         trained = self.train(job, mixture, judging, start)
         result = self.conclude(job, trained, judging, start)
-        return replace(result, reason=result.reason + without(source.left_out))
+        return replace(result, reason=result.reason + without(source.left_out, self.store))
 
     def check(self, moment: str) -> None:
         """Where nothing is learned yet there is nothing to keep: to end is then the same as to stop."""
@@ -235,9 +237,15 @@ def seed_of(setting: int, start: Champion | None) -> int:
     return setting + (crc32(start.card.id.encode()) if start else 0)
 
 
-def without(skipped: Mapping[str, str]) -> str:
-    """What to add to a reason where sounds had to be left out, by content hash and reason."""
+def without(skipped: Mapping[str, str], store: Store) -> str:
+    """What to add to a reason where sounds had to be left out, by content hash and reason.
+
+    The reason names fxd's own copy; which file of the inbox that was, the store knows.
+    """
     if not skipped:
         return ""
     first = skipped[min(skipped)]
+    with suppress(StoreUnavailable):
+        if name := store.files_of([min(skipped)]).get(min(skipped)):
+            first = f"{name} ({first})"
     return f"; {counted(len(skipped))} of the training set left out: {first}" + ", ..." * (len(skipped) > 1)
