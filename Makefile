@@ -9,7 +9,7 @@ export OMP_NUM_THREADS ?= 1
 
 help:
 	@echo "make demo         set up .venv, process the clips of tests/audio with both engines, print the statistics"
-	@echo "make test         run the test suite (eight minutes at most)"
+	@echo "make test         run the test suite, but for what takes long"
 	@echo "make test-long    run those of its tests that take long (some minutes)"
 	@echo "make survive      run the slow tests of what fxd has to survive, some as root only (half an hour)"
 	@echo "make crash        interrupt fxd in every call that changes a disk (hours); goes on where it was"

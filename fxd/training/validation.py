@@ -44,10 +44,10 @@ def judging_pairs(chosen: Sequence[Example], source: PairSource, threads: int = 
     pairs: list[ValidationPair] = []
     frames_left = TOTAL_SECONDS * MODEL_SAMPLE_RATE
     for pair in audible_pairs(chosen, source, seconds, threads):
-        if frames_left <= 0 or len(pairs) == MOST_FILES:
-            break
         pairs.append(pair)
         frames_left -= len(pair.dry)
+        if frames_left <= 0 or len(pairs) == MOST_FILES:
+            break
     return pairs
 
 
