@@ -51,9 +51,9 @@ class Finisher:
             return energy / target
 
         def add_gradients(dry: Array, wet: Array, sums: Sequence[Tensor]) -> None:
-            def slope(estimate: Array) -> Array:
+            def slope(estimate: Array, which: slice) -> Array:
                 nonlocal energy
-                error = estimate - wet
+                error = estimate - wet[which]
                 energy += float(np.square(error).sum())
                 return error * np.float32(2 / target)
 

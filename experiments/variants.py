@@ -12,7 +12,7 @@ from experiments.finisher import Finisher
 from fxd.engines.engine import Array
 from fxd.engines.tcn import Architecture, LayerArray, powers_of_two
 from fxd.training import mixture
-from fxd.training.learner import Learner
+from fxd.training.learner import Energy, Learner
 from fxd.training.optimizer import Soap
 from fxd.training.plan import BATCH, FRAMES, LEARNING_RATE
 from fxd.training.scenes import KINDS, SHRILL_HZ, Kind, Scenes, tones
@@ -178,9 +178,9 @@ class WatchedLearner(Learner):
 
     errors: Array
 
-    def loss(self, error: Tensor, target: Tensor) -> Tensor:
-        self.errors = error.detach().numpy()
-        return super().loss(error, target)
+    def energy(self, error: Array, target: Array) -> Energy:
+        self.errors = error
+        return super().energy(error, target)
 
 
 def with_dilations(*dilations: int) -> Callable[[Architecture], Architecture]:

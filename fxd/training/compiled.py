@@ -6,8 +6,9 @@ Losses, optimisers and schedules do not notice. `learn` does the same for either
 """
 
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
@@ -17,6 +18,12 @@ from fxd.engines.tcn import Architecture
 from fxd.training.kernels import Weights
 from fxd.training.network import Network
 from fxd.training.workspace import Threads, Workspace
+
+Slope: TypeAlias = Callable[[Array, slice], Array]
+"""The gradient of a loss for the wet sound of some segments of a batch, and which they are.
+
+Both are [segments, time - receptive_field + 1].
+"""
 
 WIDEST = 32
 """Channels of a layer array that is trained by kernels: PyTorch is good at larger matrices."""
@@ -50,15 +57,17 @@ class CompiledNetwork(Network):
             return super().forward(dry)
         return cast(Tensor, cast(Any, Step.apply)(self, dry, *self.stacks))
 
-    def borrow(self, batch: int, time: int) -> Workspace:
+    def weights_of_arrays(self) -> list[Weights]:
+        stacks = [parameter.detach().numpy() for parameter in self.stacks]
+        return [Weights(*stacks[at : at + 4]) for at in range(0, len(stacks), 4)]
+
+    def borrow(self, batch: int, time: int, places: int) -> Workspace:
         """Memory for a step, from which it is to be given back."""
-        fitting = [workspace for workspace in self.free if (workspace.batch, workspace.time) == (batch, time)]
+        size = batch, time, places
+        fitting = [one for one in self.free if (one.batch, one.time, one.places) == size]
         # What fits no step any more would only lie about.
         self.free = fitting[1:]
-        return fitting[0] if fitting else self.new(batch, time)
-
-    def new(self, batch: int, time: int) -> Workspace:
-        return Workspace(self.architecture, batch, time, self.threads)
+        return fitting[0] if fitting else Workspace(self.architecture, *size)
 
     def give_back(self, workspace: Workspace) -> None:
         self.free.append(workspace)
@@ -69,23 +78,37 @@ def is_near(tensor: Tensor) -> bool:
 
 
 class Passage:
-    """The way of a batch through a compiled network and back."""
+    """The way of a batch through a compiled network and, later, back: each segment keeps its own memory."""
 
     def __init__(self, network: CompiledNetwork, dry: Array) -> None:
         """`dry` is [batch, time]."""
-        stacks = [parameter.detach().numpy() for parameter in network.stacks]
+        batch, time = dry.shape
         self.network = network
-        self.weights = [Weights(*stacks[at : at + 4]) for at in range(0, len(stacks), 4)]
-        self.workspace: Workspace | None = network.borrow(*dry.shape)
-        self.wet = self.workspace.forward(self.weights, dry)
+        self.workspace: Workspace | None = network.borrow(batch, time, batch)
+        self.wet = self.forward(self.workspace, dry)
         """[batch, frames]"""
+
+    def forward(self, workspace: Workspace, dry: Array) -> Array:
+        wet = np.empty((workspace.batch, workspace.frames), np.float32)
+
+        def work(segment: int, _: int) -> None:
+            wet[segment] = workspace.forward(segment, segment)
+
+        workspace.hear(self.network.weights_of_arrays(), dry)
+        self.network.threads.run(work, workspace.batch)
+        return wet
 
     def back(self, d_wet: Array) -> list[Tensor]:
         """The gradients of all stacks for that of the wet sound. Raises RuntimeError at the second time."""
         if self.workspace is None:
             raise RuntimeError("the backward pass of a compiled step runs once; run its forward pass again")
         workspace, self.workspace = self.workspace, None
-        gradients = workspace.backward(self.weights, d_wet)
+
+        def work(segment: int, _: int) -> None:
+            workspace.backward(segment, segment, d_wet[segment])
+
+        self.network.threads.run(work, workspace.batch)
+        gradients = workspace.gradients()
         self.network.give_back(workspace)
         return [torch.from_numpy(gradient) for gradient in gradients]
 
@@ -104,18 +127,27 @@ class Step(torch.autograd.Function):
         return (None, None, *ctx.passage.back(d_wet[:, 0].numpy()))
 
 
-def learn(network: Network, dry: Array, slope: Callable[[Array], Array]) -> None:
+def learn(network: Network, dry: Array, slope: Slope) -> None:
     """Put the gradients of a loss into `parameter.grad`, in the place of what stood there.
 
-    `dry` is [batch, time]; `slope` gives the gradient of the loss for the wet sound, both of them [batch, time -
-    receptive_field + 1]. PyTorch is asked only where it is needed: its graph takes longer than the loss.
+    `dry` is [batch, time]. Compiled, each segment goes forward and back by itself, and `slope` is asked for one
+    after the other, from several threads; in PyTorch, for all at once.
     """
+    batch, time = dry.shape
     if isinstance(network, CompiledNetwork):
-        passage = Passage(network, dry)
-        for parameter, gradient in zip(network.stacks, passage.back(slope(passage.wet)), strict=True):
-            parameter.grad = gradient
+        workspace = network.borrow(batch, time, network.threads.count)
+
+        def work(segment: int, thread: int) -> None:
+            wet = workspace.forward(segment, thread)
+            workspace.backward(segment, thread, slope(wet[None], slice(segment, segment + 1))[0])
+
+        workspace.hear(network.weights_of_arrays(), dry)
+        network.threads.run(work, batch)
+        for parameter, gradient in zip(network.stacks, workspace.gradients(), strict=True):
+            parameter.grad = torch.from_numpy(gradient)
+        network.give_back(workspace)
     else:
         network.zero_grad()
         device = next(network.parameters()).device
         wet = network(torch.from_numpy(dry).to(device)[:, None])[:, 0]
-        wet.backward(torch.from_numpy(slope(wet.detach().cpu().numpy())).to(device))
+        wet.backward(torch.from_numpy(slope(wet.detach().cpu().numpy(), slice(batch))).to(device))

@@ -1,4 +1,4 @@
-"""The backward pass of one layer array over a batch, compiled: see `fxd.training.kernels` for the frames.
+"""The backward pass of one layer array over a segment, compiled: see `fxd.training.kernels` for the frames.
 
 The tiles go from the end to the start, and each through the layers from the last to the first. For every frame t
 that a layer gives, and with zero for d_z of all others,
@@ -35,15 +35,15 @@ class Back(NamedTuple):
     """What the backward pass of a layer array works in."""
 
     d_heads: Array
-    """[batch, head_size, columns]; zero before the wet sound and after the end"""
+    """[head_size, columns]; zero before the wet sound and after the end"""
     d_total: Array
-    """[batch, channels, columns]"""
+    """[channels, columns]"""
     d_x: Array
-    """[batch, channels, columns]: of the array's output, where another array follows"""
+    """[channels, columns]: of the array's output, where another array follows"""
     d_source: Array
-    """[batch, input_size, columns]; empty where nobody wants it"""
+    """[input_size, columns]; empty where nobody wants it"""
     sums: Array
-    """[batch, as many as `gradient_places` says]"""
+    """As many as `gradient_places` says."""
 
 
 def product_block(rows: int, columns: int) -> tuple[int, int]:
@@ -124,47 +124,46 @@ def sum_affine(  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def sum_hidden(  # type: ignore[no-untyped-def]
-    sums, at, d_z, z_at, dry, dry_at, x, x_at, dilation, columns, frames, taps, channels, high, wide, high_2,
-    wide_2,
+    sums, at, d_z, x, place, dry, dry_at, dilation, columns, frames, taps, channels,
+    high, wide, high_2, wide_2,
 ):  # fmt: skip
     """Add what a layer's hidden weights gain: the products of d_z with dry sound and ones, then with each tap."""
     literally(high)
     literally(wide)
     literally(high_2)
     literally(wide_2)
-    at = sum_products(sums, at, d_z, z_at, channels, dry, dry_at, 2, columns, frames, high_2, wide_2)
+    at = sum_products(sums, at, d_z, place, channels, dry, dry_at, 2, columns, frames, high_2, wide_2)
     for tap in range(taps):
-        behind = x_at - (taps - 1 - tap) * dilation
-        at = sum_products(sums, at, d_z, z_at, channels, x, behind, channels, columns, frames, high, wide)
+        behind = place - (taps - 1 - tap) * dilation
+        at = sum_products(sums, at, d_z, place, channels, x, behind, channels, columns, frames, high, wide)
 
 
 @njit(cache=True, nogil=True)
 def find_d_z(  # type: ignore[no-untyped-def]
-    residual, residual_at, z, z_at, d_total, d_x, total_at, columns, begin, wet, end, follows,
-    channels, rows, width,
-):  # fmt: skip
+    residual, residual_at, z, place, d_total, d_x, columns, begin, wet, end, follows, channels, rows, width
+):
     """Put d_z in the place of z, from frame `begin` to `end`; `d_x` is d_after, if anything `follows`."""
     literally(channels)
     literally(rows)
     literally(width)
     for t in range(begin, end, width * LANES):
         for top in range(0, channels, rows):
-            place = top * columns + t
+            at = top * columns + t
             tile = zeros(rows, width)
             if t >= wet:
-                tile = load_rows(d_total, total_at + place, columns, rows, width)
+                tile = load_rows(d_total, at, columns, rows, width)
             if follows:
                 for row in range(channels):
                     factors = residual_at + row * (channels + 1) + top
-                    tile = add_outer(tile, residual, factors, d_x, total_at + row * columns + t, width)
-            active = load_rows(z, z_at + place, columns, rows, width)
+                    tile = add_outer(tile, residual, factors, d_x, row * columns + t, width)
+            active = load_rows(z, place + at, columns, rows, width)
             tile = subtract(tile, multiply(multiply(tile, active), active))
-            store_rows(z, z_at + place, columns, tile, width)
+            store_rows(z, place + at, columns, tile, width)
 
 
 @njit(cache=True, nogil=True)
 def find_d_x(  # type: ignore[no-untyped-def]
-    hidden, hidden_at, d_z, z_at, d_x, total_at, columns, dilation, begin, opening, high, end, follows,
+    hidden, hidden_at, d_z, place, d_x, columns, dilation, begin, opening, high, end, follows,
     taps, channels, rows, width,
 ):  # fmt: skip
     """Put d_x in the place of d_after, from frame `begin` to `high`.
@@ -178,17 +177,17 @@ def find_d_x(  # type: ignore[no-untyped-def]
     step, across = width * LANES, taps * channels + 2
     for t in range(begin, high, step):
         for top in range(0, channels, rows):
-            place = total_at + top * columns + t
+            at = top * columns + t
             tile = zeros(rows, width)
             if follows and t >= opening:
-                tile = load_rows(d_x, place, columns, rows, width)
+                tile = load_rows(d_x, at, columns, rows, width)
             for tap in range(taps):
                 ahead = t + (taps - 1 - tap) * dilation
                 if opening < ahead + step and ahead < end:
                     for row in range(channels):
                         factors = hidden_at + row * across + tap * channels + top
-                        tile = add_outer(tile, hidden, factors, d_z, z_at + row * columns + ahead, width)
-            store_rows(d_x, place, columns, tile, width)
+                        tile = add_outer(tile, hidden, factors, d_z, place + row * columns + ahead, width)
+            store_rows(d_x, at, columns, tile, width)
 
 
 def backward_kernel(form: Form) -> Callable[..., None]:
@@ -208,67 +207,58 @@ def backward_kernel(form: Form) -> Callable[..., None]:
     layer_sums = residual_sums + count_products(channels, 2) + taps * count_products(channels, channels)
 
     @njit(cache=True, nogil=True)
-    def backward(weights, source, dry, kept, back, span, follows, first, last):  # type: ignore[no-untyped-def]
-        """Fill `back`, and put d_z in the place of z, for the segments from `first` to before `last`.
-
-        They are taken from the last on: that is the one that the forward pass left in the cache.
-        """
-        x, z, total, sums = kept.x, kept.z, kept.total, back.sums
-        layers, columns, end = z.shape[1], z.shape[3], span.end
+    def backward(weights, source, source_at, dry, kept, back, span, follows):  # type: ignore[no-untyped-def]
+        """Fill `back`, and put d_z in the place of z."""
+        x, z, total, sums, d_x = kept.x, kept.z, kept.total, back.sums, back.d_x
+        layers, columns, end = z.shape[0], z.shape[2], span.end
         plane, wet = channels * columns, span.wet // step * step
-        for segment in range(last - 1, first - 1, -1):
-            sums[segment] = 0
-            source_at, dry_at = source.offset + segment * source.stride, segment * 2 * columns
-            total_at, heads_at = segment * plane, segment * outputs * columns
-            sums_at = segment * sums.shape[1]
-            rechannel_at = sum_affine(
-                sums, sums_at + layers * layer_sums, back.d_heads, heads_at + wet, outputs,
-                total, total_at + wet, channels, dry, dry_at + columns + wet, columns, end - wet,
-                high_h, wide_h, high_b, wide_b,
-            )  # fmt: skip
-            transform(
-                back.d_total, total_at, weights.head, 0, head_across, -1, back.d_heads, heads_at, outputs,
-                columns, wet, end, channels, rows, width,
-            )  # fmt: skip
-            origin = span.firsts[0] // step * step
-            for index in range((end - origin + TILE - 1) // TILE):
-                high = end - index * TILE
-                low = max(origin, high - TILE)
-                for layer in range(layers - 1, -1, -1):
-                    x_at, z_at = (segment * x.shape[1] + layer) * plane, (segment * layers + layer) * plane
-                    after, dilation = follows or layer < layers - 1, span.dilations[layer]
-                    opening = span.firsts[layer + 1] // step * step
-                    live = max(low, opening)
-                    if live < high:
-                        frames, at = high - live, sums_at + layer * layer_sums
-                        if after:
-                            sum_affine(
-                                sums, at, back.d_x, total_at + live, channels, z, z_at + live, channels,
-                                dry, dry_at + columns + live, columns, frames, high_c, wide_c, high_1, wide_1,
-                            )  # fmt: skip
-                        find_d_z(
-                            weights.residual, layer * residual_size, z, z_at, back.d_total, back.d_x, total_at,
-                            columns, live, wet, high, after, channels, rows, width,
+        sums[:] = 0
+        rechannel_at = sum_affine(
+            sums, layers * layer_sums, back.d_heads, wet, outputs, total, wet, channels,
+            dry, columns + wet, columns, end - wet, high_h, wide_h, high_b, wide_b,
+        )  # fmt: skip
+        transform(
+            back.d_total, 0, weights.head, 0, head_across, -1, back.d_heads, 0, outputs,
+            columns, wet, end, channels, rows, width,
+        )  # fmt: skip
+        origin = span.firsts[0] // step * step
+        for index in range((end - origin + TILE - 1) // TILE):
+            high = end - index * TILE
+            low = max(origin, high - TILE)
+            for layer in range(layers - 1, -1, -1):
+                place, at, dilation = layer * plane, layer * layer_sums, span.dilations[layer]
+                after = follows or layer < layers - 1
+                opening = span.firsts[layer + 1] // step * step
+                live = max(low, opening)
+                if live < high:
+                    frames = high - live
+                    if after:
+                        sum_affine(
+                            sums, at, d_x, live, channels, z, place + live, channels,
+                            dry, columns + live, columns, frames, high_c, wide_c, high_1, wide_1,
                         )  # fmt: skip
-                        sum_hidden(
-                            sums, at + residual_sums, z, z_at + live, dry, dry_at + live, x, x_at + live,
-                            dilation, columns, frames, taps, channels, high_c, wide_c, high_2, wide_2,
-                        )  # fmt: skip
-                    find_d_x(
-                        weights.hidden, layer * hidden_size, z, z_at, back.d_x, total_at, columns, dilation,
-                        max(low, span.firsts[layer] // step * step), opening, high, end, after,
-                        taps, channels, rows, width,
+                    find_d_z(
+                        weights.residual, layer * residual_size, z, place, back.d_total, d_x,
+                        columns, live, wet, high, after, channels, rows, width,
                     )  # fmt: skip
-                sum_products(
-                    sums, rechannel_at, back.d_x, total_at + low, channels, source.numbers, source_at + low,
-                    inputs, columns, high - low, high_i, wide_i,
+                    sum_hidden(
+                        sums, at + residual_sums, z, x, place + live, dry, live, dilation, columns, frames,
+                        taps, channels, high_c, wide_c, high_2, wide_2,
+                    )  # fmt: skip
+                find_d_x(
+                    weights.hidden, layer * hidden_size, z, place, d_x, columns, dilation,
+                    max(low, span.firsts[layer] // step * step), opening, high, end, after,
+                    taps, channels, rows, width,
                 )  # fmt: skip
-                if back.d_source.size:
-                    transform(
-                        back.d_source, segment * inputs * columns, weights.rechannel, 0, inputs, -1,
-                        back.d_x, total_at, channels, columns, low // in_step * in_step, high,
-                        inputs, in_rows, in_width,
-                    )  # fmt: skip
+            sum_products(
+                sums, rechannel_at, d_x, low, channels, source, source_at + low,
+                inputs, columns, high - low, high_i, wide_i,
+            )  # fmt: skip
+            if back.d_source.size:
+                transform(
+                    back.d_source, 0, weights.rechannel, 0, inputs, -1, d_x, 0, channels, columns,
+                    low // in_step * in_step, high, inputs, in_rows, in_width,
+                )  # fmt: skip
 
     compiled: Callable[..., None] = backward
     return compiled

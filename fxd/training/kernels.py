@@ -1,6 +1,6 @@
-"""The forward pass of one layer array over a batch, compiled, and what its backward pass shares with it.
+"""The forward pass of one layer array over a segment, compiled, and what its backward pass shares with it.
 
-All rows of a batch have one time axis. Layer l reads its input x[l] and gives its activations z[l] and its output
+All rows have one time axis. Layer l reads its input x[l] and gives its activations z[l] and its output
 x[l + 1], which begins its reach later: a frame that no later layer sees is not computed. For reaches of 2 and 4,
 
     frame         0 1 2 3 4 5 6 7 8 9
@@ -67,14 +67,6 @@ class Weights(NamedTuple):
     head: Array
 
 
-class Rows(NamedTuple):
-    """Rows of every segment in `numbers`: those of segment s begin at `offset` + s * `stride`."""
-
-    numbers: Array
-    offset: int
-    stride: int
-
-
 class Span(NamedTuple):
     """The frames of a layer array: see above."""
 
@@ -91,13 +83,13 @@ class Kept(NamedTuple):
     """What the forward pass of a layer array leaves for its backward pass."""
 
     x: Array
-    """[batch, layers or one more, channels, columns]: the inputs of the layers, and what comes after the last"""
+    """[layers or one more, channels, columns]: the inputs of the layers, and what comes after the last"""
     z: Array
-    """[batch, layers, channels, columns]: the activations"""
+    """[layers, channels, columns]: the activations"""
     total: Array
-    """[batch, channels, columns]: the skip sum. It begins with what stands there."""
+    """[channels, columns]: the skip sum. It begins with what stands there."""
     heads: Array
-    """[batch, head_size, columns]"""
+    """[head_size, columns]"""
 
 
 def divisors(number: int) -> list[int]:
@@ -139,10 +131,13 @@ def transform(  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def activate(  # type: ignore[no-untyped-def]
-    hidden, hidden_at, dry, dry_at, x, x_at, z, z_at, total, total_at, columns, dilation,
-    begin, wet, end, taps, channels, rows, width,
+    hidden, hidden_at, dry, x, z, place, total, columns, dilation, begin, wet, end,
+    taps, channels, rows, width,
 ):  # fmt: skip
-    """z of one layer, from frame `begin` to `end`; from `wet` on it is added to the skip sum, too."""
+    """z of the layer whose rows begin at `place`, from frame `begin` to `end`.
+
+    From `wet` on it is added to the skip sum, too.
+    """
     literally(taps)
     literally(channels)
     literally(rows)
@@ -151,37 +146,38 @@ def activate(  # type: ignore[no-untyped-def]
     for t in range(begin, end, width * LANES):
         for top in range(0, channels, rows):
             tile = broadcast_rows(hidden, side + channels + top, rows, width)
-            tile = add_outer(tile, hidden, side + top, dry, dry_at + t, width)
+            tile = add_outer(tile, hidden, side + top, dry, t, width)
             for tap in range(taps):
-                behind = x_at + t - (taps - 1 - tap) * dilation
+                behind = place + t - (taps - 1 - tap) * dilation
                 factors = hidden_at + tap * channels * channels + top
                 for row in range(channels):
                     tile = add_outer(tile, hidden, factors + row * channels, x, behind + row * columns, width)
             tile = tanh(tile)
-            place = top * columns + t
-            store_rows(z, z_at + place, columns, tile, width)
+            at = top * columns + t
+            store_rows(z, place + at, columns, tile, width)
             if t >= wet:
-                sums = add(tile, load_rows(total, total_at + place, columns, rows, width))
-                store_rows(total, total_at + place, columns, sums, width)
+                sums = add(tile, load_rows(total, at, columns, rows, width))
+                store_rows(total, at, columns, sums, width)
 
 
 @njit(cache=True, nogil=True)
 def pass_on(  # type: ignore[no-untyped-def]
-    residual, residual_at, x, x_at, z, z_at, next_at, columns, begin, end, channels, rows, width
+    residual, residual_at, x, z, place, columns, begin, end, channels, rows, width
 ):
-    """The input of the next layer, which begins at `next_at` in x: x + residual z + bias."""
+    """The input of the layer after that whose rows begin at `place`: x + residual z + bias."""
     literally(channels)
     literally(rows)
     literally(width)
     for t in range(begin, end, width * LANES):
         for top in range(0, channels, rows):
-            tile = load_rows(x, x_at + top * columns + t, columns, rows, width)
+            at = place + top * columns + t
+            tile = load_rows(x, at, columns, rows, width)
             bias = broadcast_rows(residual, residual_at + channels * channels + top, rows, width)
             tile = add(tile, bias)
             for row in range(channels):
                 factors = residual_at + row * channels + top
-                tile = add_outer(tile, residual, factors, z, z_at + row * columns + t, width)
-            store_rows(x, next_at + top * columns + t, columns, tile, width)
+                tile = add_outer(tile, residual, factors, z, place + row * columns + t, width)
+            store_rows(x, at + channels * columns, columns, tile, width)
 
 
 def forward_kernel(form: Form) -> Callable[..., None]:
@@ -193,41 +189,38 @@ def forward_kernel(form: Form) -> Callable[..., None]:
     hidden_size, residual_size = (taps * channels + 2) * channels, (channels + 1) * channels
 
     @njit(cache=True, nogil=True)
-    def forward(weights, source, dry, kept, span, follows, first, last):  # type: ignore[no-untyped-def]
-        """Fill `kept` for the segments from `first` to before `last`.
+    def forward(weights, source, source_at, dry, kept, span, follows):  # type: ignore[no-untyped-def]
+        """Fill `kept`.
 
-        The weights are transposed; `source` is Rows, `dry` [batch, 2, columns] the dry sound and ones. Whether
-        an array `follows` decides if the output of the last layer is needed.
+        The weights are transposed. The array hears the rows of `source` from `source_at` on; `dry` is
+        [2, columns], the dry sound and ones. Whether an array `follows` decides if the output of the last layer
+        is needed.
         """
         x, z, total = kept.x, kept.z, kept.total
-        layers, columns = z.shape[1], z.shape[3]
+        layers, columns = z.shape[0], z.shape[2]
         plane, wet = channels * columns, span.wet // step * step
-        for segment in range(first, last):
-            source_at, dry_at = source.offset + segment * source.stride, segment * 2 * columns
-            total_at = segment * plane
-            for low in range(span.firsts[0] // step * step, span.end, TILE):
-                high = min(low + TILE, span.end)
-                x_at, z_at = segment * x.shape[1] * plane, segment * layers * plane
-                transform(
-                    x, x_at, weights.rechannel, 0, channels, -1, source.numbers, source_at, inputs, columns,
-                    low, high, channels, rows, width,
-                )  # fmt: skip
-                for layer in range(layers):
-                    begin = max(low, span.firsts[layer + 1] // step * step)
-                    activate(
-                        weights.hidden, layer * hidden_size, dry, dry_at, x, x_at, z, z_at, total, total_at,
-                        columns, span.dilations[layer], begin, wet, high, taps, channels, rows, width,
-                    )  # fmt: skip
-                    if follows or layer < layers - 1:
-                        pass_on(
-                            weights.residual, layer * residual_size, x, x_at, z, z_at, x_at + plane, columns,
-                            begin, high, channels, rows, width,
-                        )  # fmt: skip
-                    x_at, z_at = x_at + plane, z_at + plane
+        for low in range(span.firsts[0] // step * step, span.end, TILE):
+            high = min(low + TILE, span.end)
             transform(
-                kept.heads, segment * outputs * columns, weights.head, 0, outputs, head_bias, total, total_at,
-                channels, columns, span.wet // head_step * head_step, span.end, outputs, head_rows, head_width,
+                x, 0, weights.rechannel, 0, channels, -1, source, source_at, inputs, columns,
+                low, high, channels, rows, width,
             )  # fmt: skip
+            for layer in range(layers):
+                place = layer * plane
+                begin = max(low, span.firsts[layer + 1] // step * step)
+                activate(
+                    weights.hidden, layer * hidden_size, dry, x, z, place, total, columns,
+                    span.dilations[layer], begin, wet, high, taps, channels, rows, width,
+                )  # fmt: skip
+                if follows or layer < layers - 1:
+                    pass_on(
+                        weights.residual, layer * residual_size, x, z, place, columns,
+                        begin, high, channels, rows, width,
+                    )  # fmt: skip
+        transform(
+            kept.heads, 0, weights.head, 0, outputs, head_bias, total, 0,
+            channels, columns, span.wet // head_step * head_step, span.end, outputs, head_rows, head_width,
+        )  # fmt: skip
 
     compiled: Callable[..., None] = forward
     return compiled

@@ -6,68 +6,71 @@ The forward pass leaves 2 * channels numbers a layer and frame: too much memory 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from typing import Any
 
 import numpy as np
 
 from fxd.engines.engine import Array
 from fxd.engines.tcn import Architecture, LayerArray
 from fxd.training.gradients import Back, backward_kernel, gradient_places
-from fxd.training.kernels import GRID, Form, Kept, Rows, Span, Weights, forward_kernel
+from fxd.training.kernels import GRID, Form, Kept, Span, Weights, forward_kernel
 from fxd.vectors.memory import CACHE_LINE, aligned
 
+NOTHING = aligned(0, 0)
 forward_of = cache(forward_kernel)
 backward_of = cache(backward_kernel)
 
 
 class Threads:
-    """Runs a kernel on the segments of a batch side by side: the first share here, every other in a thread."""
+    """Runs work on the segments of a batch side by side: the first share here, every other in a thread."""
 
     def __init__(self, count: int) -> None:
         self.count = count
         self.pool = ThreadPoolExecutor(count - 1, "training") if count > 1 else None
 
-    def run(self, kernel: Callable[..., None], batch: int, *arguments: Any) -> None:
-        """Call the kernel with `arguments` and the first segment of a share and the one after its last."""
-        shares = [(batch * i // self.count, batch * (i + 1) // self.count) for i in range(self.count)]
-        others = [self.pool.submit(kernel, *arguments, *share) for share in shares[1:]] if self.pool else []
-        kernel(*arguments, *shares[0])
+    def run(self, work: Callable[[int, int], None], batch: int) -> None:
+        """Call `work` for every segment, with its number and that of the thread."""
+
+        def share(thread: int) -> None:
+            for segment in range(batch * thread // self.count, batch * (thread + 1) // self.count):
+                work(segment, thread)
+
+        others = [self.pool.submit(share, thread) for thread in range(1, self.count)] if self.pool else []
+        share(0)
         for other in others:
             other.result()
 
 
 class ArrayMemory:
-    """What the kernels of one layer array work in."""
+    """What the kernels of one layer array work in: for each of some segments at once, and for all of a batch."""
 
-    def __init__(self, array: LayerArray, batch: int, columns: int, span: Span, last: bool) -> None:
+    def __init__(
+        self, array: LayerArray, batch: int, places: int, columns: int, span: Span, last: bool
+    ) -> None:
         layers, channels = len(array.dilations), array.channels
         self.form = Form.of(array)
         self.span = span
         self.last = last
-        self.kept = Kept(
-            aligned(batch, layers + (not last), channels, columns),
-            aligned(batch, layers, channels, columns),
-            aligned(batch, channels, columns),
-            aligned(batch, array.head_size, columns),
-        )
-        self.d_total = aligned(batch, channels, columns)
-        self.d_x = aligned(batch, channels, columns)
-        places, count = gradient_places(self.form, layers)
+        self.kept = [
+            Kept(
+                aligned(layers + (not last), channels, columns),
+                aligned(layers, channels, columns),
+                aligned(channels, columns),
+                aligned(array.head_size, columns),
+            )
+            for _ in range(places)
+        ]
+        self.d_total = [aligned(channels, columns) for _ in range(places)]
+        self.d_x = [aligned(channels, columns) for _ in range(places)]
+        spots, count = gradient_places(self.form, layers)
         self.sums = np.zeros((batch, count), np.float32)
-        self.shapes = [each.shape for each in places]
-        self.places = np.concatenate([each.ravel() for each in places])
-        self.ends = np.cumsum([each.size for each in places])[:-1]
+        self.shapes = [each.shape for each in spots]
+        self.spots = np.concatenate([each.ravel() for each in spots])
+        self.ends = np.cumsum([each.size for each in spots])[:-1]
         self.transposed = Weights(*(aligned(layers, columns, rows) for layers, rows, columns in self.shapes))
-
-    @property
-    def out(self) -> Rows:
-        """What the array after this one hears."""
-        x, z = self.kept.x, self.kept.z
-        return Rows(x, z[0].size, x[0].size)
 
     def gradients(self) -> list[Array]:
         """Of rechannel, hidden, residual and head."""
-        parts = np.split(self.sums.sum(axis=0)[self.places], self.ends)
+        parts = np.split(self.sums.sum(axis=0)[self.spots], self.ends)
         return [part.reshape(shape) for part, shape in zip(parts, self.shapes, strict=True)]
 
 
@@ -79,62 +82,83 @@ class Workspace:
     cache lines long: at a distance of a power of two they would evict each other from the cache.
 
         0 0 0 0 | context | wet | 0 0 0 0
+
+    What a segment leaves on its way stands in one of `places`. Where each segment has its own, all may go forward
+    before the first goes back. With one for each thread a segment goes both ways at once, and the next one takes
+    the same memory, which is still in the cache.
     """
 
-    def __init__(self, architecture: Architecture, batch: int, time: int, threads: Threads) -> None:
-        self.threads = threads
+    def __init__(self, architecture: Architecture, batch: int, time: int, places: int) -> None:
         self.batch = batch
         self.time = time
+        self.places = places
         self.head_scale = np.float32(architecture.head_scale)
+        self.weights: Sequence[Weights] = []
         start = GRID + -time % GRID
         end = start + time
         columns = CACHE_LINE * ((end + GRID) // CACHE_LINE | 1)
         self.heard = slice(start, end)
         self.wet = slice(start + architecture.receptive_field - 1, end)
+        self.frames = end - self.wet.start
+        self.live = slice(self.wet.start // GRID * GRID, end)
         self.dry = aligned(batch, 2, columns)
         self.dry[:, 1] = 1
-        self.d_wet = aligned(batch, 1, columns)
+        self.d_wet = [aligned(1, columns) for _ in range(places)]
         self.arrays: list[ArrayMemory] = []
         for array in architecture.arrays:
             dilations = np.array(array.dilations, np.int64)
             reaches = np.concatenate([[0], np.cumsum(dilations * (array.kernel_size - 1))])
             span = Span(dilations, start + reaches, self.wet.start, end)
-            self.arrays.append(ArrayMemory(array, batch, columns, span, array is architecture.arrays[-1]))
+            last = array is architecture.arrays[-1]
+            self.arrays.append(ArrayMemory(array, batch, places, columns, span, last))
             start += array.reach
 
-    def source(self, index: int) -> Rows:
-        return self.arrays[index - 1].out if index else Rows(self.dry, 0, self.dry[0].size)
-
-    def forward(self, weights: Sequence[Weights], dry: Array) -> Array:
-        """Wet sound [batch, frames] for dry sound [batch, time]."""
+    def hear(self, weights: Sequence[Weights], dry: Array) -> None:
+        """Take in what the next passes are about: the weights, and the dry sound [batch, time]."""
+        self.weights = weights
         self.dry[:, 0, self.heard] = dry
-        live = slice(self.wet.start // GRID * GRID, self.wet.stop)
-        for index, (memory, own) in enumerate(zip(self.arrays, weights, strict=True)):
-            memory.kept.total[..., live] = self.arrays[index - 1].kept.heads[..., live] if index else 0
+        for memory, own in zip(self.arrays, weights, strict=True):
             for transposed, matrices in zip(memory.transposed, own, strict=True):
                 np.copyto(transposed, matrices.swapaxes(1, 2))
-            self.threads.run(
-                forward_of(memory.form), self.batch,
-                memory.transposed, self.source(index), self.dry, memory.kept, memory.span, not memory.last,
-            )  # fmt: skip
-        return memory.kept.heads[:, 0, self.wet] * self.head_scale
 
-    def backward(self, weights: Sequence[Weights], d_wet: Array) -> list[Array]:
-        """The gradients of all parameters, for that of the wet sound [batch, frames].
+    def source(self, index: int, segment: int, place: int) -> tuple[Array, int]:
+        """What an array hears, and where that begins in it."""
+        if not index:
+            return self.dry[segment], 0
+        kept = self.arrays[index - 1].kept[place]
+        return kept.x, kept.z.size
 
-        Once after each forward pass: it leaves nothing of what that has kept.
+    def forward(self, segment: int, place: int) -> Array:
+        """The wet sound [frames] of a segment."""
+        for index, memory in enumerate(self.arrays):
+            kept = memory.kept[place]
+            kept.total[:, self.live] = self.arrays[index - 1].kept[place].heads[:, self.live] if index else 0
+            source = self.source(index, segment, place)
+            forward_of(memory.form)(
+                memory.transposed, *source, self.dry[segment], kept, memory.span, not memory.last
+            )
+        wet: Array = kept.heads[0, self.wet] * self.head_scale
+        return wet
+
+    def backward(self, segment: int, place: int, d_wet: Array) -> None:
+        """Sum up what the weights gain from a segment, for the gradient of its wet sound [frames].
+
+        Once after its forward pass: it leaves nothing of what that has kept.
         """
-        np.multiply(d_wet, self.head_scale, out=self.d_wet[:, 0, self.wet])
-        d_heads = self.d_wet
-        gradients: list[Array] = []
+        np.multiply(d_wet, self.head_scale, out=self.d_wet[place][0, self.wet])
+        d_heads = self.d_wet[place]
         for index in reversed(range(len(self.arrays))):
             memory = self.arrays[index]
-            d_source = self.arrays[index - 1].d_x if index else aligned(0, 0, 0)
-            back = Back(d_heads, memory.d_total, memory.d_x, d_source, memory.sums)
-            self.threads.run(
-                backward_of(memory.form), self.batch,
-                weights[index], self.source(index), self.dry, memory.kept, back, memory.span, not memory.last,
+            d_source = self.arrays[index - 1].d_x[place] if index else NOTHING
+            d_total = memory.d_total[place]
+            back = Back(d_heads, d_total, memory.d_x[place], d_source, memory.sums[segment])
+            source = self.source(index, segment, place)
+            backward_of(memory.form)(
+                self.weights[index], *source, self.dry[segment], memory.kept[place], back, memory.span,
+                not memory.last,
             )  # fmt: skip
-            gradients[:0] = memory.gradients()
-            d_heads = memory.d_total
-        return gradients
+            d_heads = d_total
+
+    def gradients(self) -> list[Array]:
+        """Of all parameters, once all segments have gone back."""
+        return [gradient for memory in self.arrays for gradient in memory.gradients()]
