@@ -11,6 +11,7 @@ which `fold` brings together when all frames have been gone through.
 
 # ruff: noqa: ARG001  (the parameters of an instruction are the types of the arguments it will get)
 
+from collections.abc import Sequence
 from typing import Any
 
 from llvmlite import ir
@@ -109,30 +110,44 @@ def add_products(
     return tile(tile, a, index, index, b, index, index, wide), emit
 
 
+def merging(step: int) -> list[list[int]]:
+    """What `fold` adds up in its first, second, ... step: lanes of two vectors, the second's from LANES on.
+
+    Each is one quick instruction. One that may take any lane of two vectors takes some processors twice as long.
+    """
+    quads = range(0, LANES, 4)
+    if step == 0:
+        return [[q + lane for q in quads for lane in (i, LANES + i, i + 1, LANES + i + 1)] for i in (0, 2)]
+    if step == 1:
+        return [[q + lane for q in quads for lane in (i, i + 1, LANES + i, LANES + i + 1)] for i in (0, 2)]
+    return [[q + lane for q in range(first, 2 * LANES, 8) for lane in range(4)] for first in (0, 4)]
+
+
 @instruction
 def fold(_: Any, array: Any, at: Any, tile: Any) -> Any:
     """Add the sum over the lanes of each vector of a tile to the number at `at`, and so on.
 
-    Whole vectors are written: the tile counts as if vectors of zeros made it a multiple of LANES. Neighbours are
-    added up in two vectors at once:
+    Whole vectors are written: the tile counts as if vectors of zeros made it a multiple of LANES. Two vectors at
+    a time become one, each number in it the sum of two, first within each four lanes and then four by four:
 
-        a0 a1 a2 a3, b0 b1 b2 b3    ->    a0+a1 a2+a3 b0+b1 b2+b3    ->    a b c d
+        a0 a1 a2 a3, b0 b1 b2 b3    ->    a0+a2 b0+b2 a1+a3 b1+b3
+        a  b  a' b', c  d  c' d'    ->    a+a'  b+b'  c+c'  d+d'
     """
     count = -(-tile.count // LANES)
 
-    def neighbours(builder: Any, a: Value, b: Value) -> Value:
+    def merged(builder: Any, two: Sequence[Value], step: int) -> Value:
+        a, b = two
         pattern = ir.VectorType(SHUFFLE, LANES)
-        halves = [
-            builder.shuffle_vector(a, b, ir.Constant(pattern, list(range(odd, 2 * LANES, 2))))
-            for odd in (0, 1)
-        ]
+        halves = [builder.shuffle_vector(a, b, ir.Constant(pattern, half)) for half in merging(step)]
         return builder.fadd(*halves)
 
     def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Value:
         vectors = parts(builder, arguments[2])
         vectors += [constant(0.0)] * (count * LANES - len(vectors))
+        step = 0
         while len(vectors) > count:
-            vectors = [neighbours(builder, *vectors[i : i + 2]) for i in range(0, len(vectors), 2)]
+            vectors = [merged(builder, vectors[i : i + 2], step) for i in range(0, len(vectors), 2)]
+            step += 1
         first = address(context, builder, signature.args[0], *arguments[:2])
         for index, each in enumerate(vectors):
             place = moved(builder, first, index * LANES)
