@@ -37,11 +37,12 @@ PACKAGE = Path(__file__).parent
 
 
 def source_hash() -> str:
-    """Of all that compiled code is made from: the engines, and every module that uses this one or Numba."""
+    """Of all that compiled code is made from: the engines, and modules that use this one, Numba or vectors."""
     digest = sha256(repr((sys.version, numba.__version__, llvmlite.__version__)).encode())
     for path in sorted(PACKAGE.rglob("*.py")):
         source = path.read_bytes()
-        if path.parent.name == "engines" or b"numba" in source or b"fxd.compiler" in source:
+        marks = b"numba", b"fxd.compiler", b"fxd.vectors"
+        if path.parent.name == "engines" or any(mark in source for mark in marks):
             digest.update(str(path.relative_to(PACKAGE)).encode() + b"\0" + source)
     return digest.hexdigest()[:16]
 

@@ -15,9 +15,9 @@ from torch.autograd.function import once_differentiable
 
 from fxd.engines.engine import Array
 from fxd.engines.tcn import Architecture
-from fxd.training.kernels import Weights
 from fxd.training.network import Network
 from fxd.training.workspace import Threads, Workspace
+from fxd.vectors.registers import OWN_ADDERS
 
 Slope: TypeAlias = Callable[[Array, slice], Array]
 """The gradient of a loss for the wet sound of some segments of a batch, and which they are.
@@ -44,9 +44,10 @@ def network_for(architecture: Architecture, device: torch.device, threads: int =
 class CompiledNetwork(Network):
     """`Network`, trained by compiled kernels. Their number of threads does not change a bit."""
 
-    def __init__(self, architecture: Architecture, threads: int = 1) -> None:
+    def __init__(self, architecture: Architecture, threads: int = 1, own_adders: bool = OWN_ADDERS) -> None:
         super().__init__(architecture)
         self.threads = Threads(threads)
+        self.own_adders = own_adders
         self.free: list[Workspace] = []
         self.stacks = list(self.parameters())
         """The weights of one array after the other, in the order of `Weights`."""
@@ -57,9 +58,9 @@ class CompiledNetwork(Network):
             return super().forward(dry)
         return cast(Tensor, cast(Any, Step.apply)(self, dry, *self.stacks))
 
-    def weights_of_arrays(self) -> list[Weights]:
-        stacks = [parameter.detach().numpy() for parameter in self.stacks]
-        return [Weights(*stacks[at : at + 4]) for at in range(0, len(stacks), 4)]
+    def weights_now(self) -> list[Array]:
+        """Views of all stacks."""
+        return [parameter.detach().numpy() for parameter in self.stacks]
 
     def borrow(self, batch: int, time: int, places: int) -> Workspace:
         """Memory for a step, from which it is to be given back."""
@@ -67,7 +68,7 @@ class CompiledNetwork(Network):
         fitting = [one for one in self.free if (one.batch, one.time, one.places) == size]
         # What fits no step any more would only lie about.
         self.free = fitting[1:]
-        return fitting[0] if fitting else Workspace(self.architecture, *size)
+        return fitting[0] if fitting else Workspace(self.architecture, *size, self.own_adders)
 
     def give_back(self, workspace: Workspace) -> None:
         self.free.append(workspace)
@@ -94,7 +95,7 @@ class Passage:
         def work(segment: int, _: int) -> None:
             wet[segment] = workspace.forward(segment, segment)
 
-        workspace.hear(self.network.weights_of_arrays(), dry)
+        workspace.hear(self.network.weights_now(), dry)
         self.network.threads.run(work, workspace.batch)
         return wet
 
@@ -141,7 +142,7 @@ def learn(network: Network, dry: Array, slope: Slope) -> None:
             wet = workspace.forward(segment, thread)
             workspace.backward(segment, thread, slope(wet[None], slice(segment, segment + 1))[0])
 
-        workspace.hear(network.weights_of_arrays(), dry)
+        workspace.hear(network.weights_now(), dry)
         network.threads.run(work, batch)
         for parameter, gradient in zip(network.stacks, workspace.gradients(), strict=True):
             parameter.grad = torch.from_numpy(gradient)

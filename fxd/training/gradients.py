@@ -1,4 +1,4 @@
-"""The backward pass of one layer array over a segment, compiled: see `fxd.training.kernels` for the frames.
+"""The backward pass of one layer array over a segment, compiled: see `fxd.training.form` for the frames.
 
 The tiles go from the end to the start, and each through the layers from the last to the first. For every frame t
 that a layer gives, and with zero for d_z of all others,
@@ -6,29 +6,42 @@ that a layer gives, and with zero for d_z of all others,
     d_z[t]   =  (d_total[t] + residual^T d_after[t]) (1 - z[t]^2)
     d_x[t]   =  d_after[t] + sum over taps k of  conv[:, :, k]^T d_z[t + (kernel_size - 1 - k) dilation]
 
-d_z takes the place of z, and d_x that of d_after. The gradients of the weights are sums over t of
-
-    hidden     d_z[o, t] (x[i, t - (kernel_size - 1 - k) dilation], ..., dry[t], 1)
-    residual   d_after[o, t] (z[i, t], 1)
-
-Each segment has sums of its own, so that the order of additions, and with it every bit, is the same whoever works
-on which segment.
+d_z takes the place of z, and d_x that of d_after. What the weights gain: see `fxd.training.gains`.
 """
 
 from collections.abc import Callable
 from typing import NamedTuple
 
-import numpy as np
-import numpy.typing as npt
 from numba.misc.special import literally
 
 from fxd.compiler import njit
 from fxd.engines.engine import Array
-from fxd.training.kernels import TILE, Form, block, divisors, transform
-from fxd.vectors.arithmetic import multiply, subtract
-from fxd.vectors.memory import load_rows, store_rows, zeros
-from fxd.vectors.registers import LANES, REGISTERS
-from fxd.vectors.sums import add_outer, add_products, fold
+from fxd.training.form import TILE, Form, block
+from fxd.training.gains import (
+    count_products,
+    layer_size,
+    product_block,
+    sum_affine,
+    sum_entry,
+    sum_products,
+    sum_taps,
+)
+from fxd.training.kernels import transform
+from fxd.training.winograd import (
+    Slope,
+    find_d_x_far,
+    find_d_x_near,
+    first_pair,
+    is_far,
+    pair_product_block,
+    pair_rows,
+    sum_pair_taps,
+)
+from fxd.vectors.arithmetic import fma, multiply, negative
+from fxd.vectors.memory import load_rows, prefetch_rows, store_rows, zeros
+from fxd.vectors.registers import LANES
+from fxd.vectors.sums import add_outer
+from fxd.vectors.winograd import PRODUCTS, TAPS
 
 
 class Back(NamedTuple):
@@ -46,103 +59,14 @@ class Back(NamedTuple):
     """As many as `gradient_places` says."""
 
 
-def product_block(rows: int, columns: int) -> tuple[int, int]:
-    """Rows by rows whose products are summed up at once: they fit the registers, with the fewest loads."""
-    fitting = [(a, b) for a in divisors(rows) for b in divisors(columns) if a * b <= REGISTERS // 2]
-    return max(fitting, key=lambda pair: pair[0] * pair[1] / sum(pair))
-
-
-def size_of(high: int, wide: int) -> int:
-    """Numbers that the sums of a block take: `fold` writes whole vectors."""
-    return -(-high * wide // LANES) * LANES
-
-
-def count_products(rows: int, columns: int) -> int:
-    """Numbers that the sums of all rows times all columns take."""
-    high, wide = product_block(rows, columns)
-    return rows * columns // (high * wide) * size_of(high, wide)
-
-
-def gradient_places(form: Form, layers: int) -> tuple[list[npt.NDArray[np.intp]], int]:
-    """Where in a segment's sums each number of the four gradients stands, shaped as the parameters are.
-
-    And how many numbers a segment's sums take.
-    """
-    channels, outputs = form.channels, form.head_size
-    at = 0
-
-    def products(rows: int, columns: int) -> npt.NDArray[np.intp]:
-        nonlocal at
-        high, wide = product_block(rows, columns)
-        places = np.empty((rows, columns), np.intp)
-        for top in range(0, rows, high):
-            for left in range(0, columns, wide):
-                places[top : top + high, left : left + wide] = at + np.arange(high * wide).reshape(high, wide)
-                at += size_of(high, wide)
-        return places
-
-    residual, hidden = [], []
-    for _ in range(layers):
-        residual.append(np.hstack([products(channels, channels), products(channels, 1)]))
-        side = products(channels, 2)
-        hidden.append(np.hstack([*(products(channels, channels) for _ in range(form.taps)), side]))
-    head = np.hstack([products(outputs, channels), products(outputs, 1)])[:, : channels + form.head_bias]
-    rechannel = products(channels, form.input_size)
-    return [rechannel[None], np.stack(hidden), np.stack(residual), head[None]], at
-
-
-@njit(cache=True, nogil=True)
-def sum_products(  # type: ignore[no-untyped-def]
-    sums, at, a, a_at, a_rows, b, b_at, b_rows, columns, frames, high, wide
-):
-    """Add the products of all rows of a with all rows of b, summed over `frames`; gives where the sums end."""
-    literally(high)
-    literally(wide)
-    for top in range(0, a_rows, high):
-        for left in range(0, b_rows, wide):
-            tile = zeros(high, wide)
-            one, other = a_at + top * columns, b_at + left * columns
-            for t in range(0, frames, LANES):
-                tile = add_products(tile, a, one + t, columns, b, other + t, columns, wide)
-            fold(sums, at, tile)
-            at += (high * wide + LANES - 1) // LANES * LANES
-    return at
-
-
-@njit(cache=True, nogil=True)
-def sum_affine(  # type: ignore[no-untyped-def]
-    sums, at, a, a_at, a_rows, b, b_at, b_rows, ones, ones_at, columns, frames, high, wide, high_1, wide_1
-):
-    """Add what a matrix and its bias gain: the products of a with b, then with ones; gives where the sums end."""
-    literally(high)
-    literally(wide)
-    literally(high_1)
-    literally(wide_1)
-    at = sum_products(sums, at, a, a_at, a_rows, b, b_at, b_rows, columns, frames, high, wide)
-    return sum_products(sums, at, a, a_at, a_rows, ones, ones_at, 1, columns, frames, high_1, wide_1)
-
-
-@njit(cache=True, nogil=True)
-def sum_hidden(  # type: ignore[no-untyped-def]
-    sums, at, d_z, x, place, dry, dry_at, dilation, columns, frames, taps, channels,
-    high, wide, high_2, wide_2,
-):  # fmt: skip
-    """Add what a layer's hidden weights gain: the products of d_z with dry sound and ones, then with each tap."""
-    literally(high)
-    literally(wide)
-    literally(high_2)
-    literally(wide_2)
-    at = sum_products(sums, at, d_z, place, channels, dry, dry_at, 2, columns, frames, high_2, wide_2)
-    for tap in range(taps):
-        behind = place - (taps - 1 - tap) * dilation
-        at = sum_products(sums, at, d_z, place, channels, x, behind, channels, columns, frames, high, wide)
-
-
 @njit(cache=True, nogil=True)
 def find_d_z(  # type: ignore[no-untyped-def]
-    residual, residual_at, z, place, d_total, d_x, columns, begin, wet, end, follows, channels, rows, width
+    residual, residual_at, x, z, place, d_total, d_x, columns, begin, wet, end, follows, channels, rows, width
 ):
-    """Put d_z in the place of z, from frame `begin` to `end`; `d_x` is d_after, if anything `follows`."""
+    """Put d_z in the place of z, from frame `begin` to `end`; `d_x` is d_after, if anything `follows`.
+
+    What the layer before has kept for these frames is fetched meanwhile: it is too long ago to be near.
+    """
     literally(channels)
     literally(rows)
     literally(width)
@@ -156,8 +80,12 @@ def find_d_z(  # type: ignore[no-untyped-def]
                 for row in range(channels):
                     factors = residual_at + row * (channels + 1) + top
                     tile = add_outer(tile, residual, factors, d_x, row * columns + t, width)
+            before = place + at - channels * columns
+            if before >= 0:
+                prefetch_rows(x, before, columns, rows, width)
+                prefetch_rows(z, before, columns, rows, width)
             active = load_rows(z, place + at, columns, rows, width)
-            tile = subtract(tile, multiply(multiply(tile, active), active))
+            tile = fma(multiply(tile, active), negative(active), tile)
             store_rows(z, place + at, columns, tile, width)
 
 
@@ -190,21 +118,64 @@ def find_d_x(  # type: ignore[no-untyped-def]
             store_rows(d_x, at, columns, tile, width)
 
 
+@njit(cache=True, nogil=True)
+def find_d_x_in_pairs(  # type: ignore[no-untyped-def]
+    weights, layer, d_z, place, d_x, columns, dilation, begin, opening, high, end, follows,
+    channels, rows, width, pair_rows,
+):  # fmt: skip
+    """What `find_d_x` does; in pairs, where it can and there is d_z for all that they see."""
+    literally(channels)
+    literally(rows)
+    literally(width)
+    literally(pair_rows)
+    first = min(max(begin, opening), high)
+    done = max(first, min(high, end - max(2 * dilation, width * LANES)))
+    pairs = first_pair(first, done, dilation, width)
+    if pairs == done:
+        # No pairs: what follows is one range, as its steps may not fit where pairs would have ended.
+        pairs = done = high
+    task = Slope(
+        weights.filtered,
+        layer * PRODUCTS * channels * channels,
+        d_z,
+        place,
+        d_x,
+        columns,
+        pairs,
+        done,
+        follows,
+    )
+    if is_far(dilation, width):
+        find_d_x_far(task, dilation, channels, pair_rows)
+    elif dilation == 1:
+        find_d_x_near(task, 1, channels, pair_rows)
+    elif dilation == 2:
+        find_d_x_near(task, 2, channels, pair_rows)
+    elif dilation == 4:
+        find_d_x_near(task, 4, channels, pair_rows)
+    elif dilation == 8:
+        find_d_x_near(task, 8, channels, pair_rows)
+    for one, other in ((begin, pairs), (done, high)):
+        find_d_x(
+            weights.hidden, layer * (TAPS * channels + 2) * channels, d_z, place, d_x, columns, dilation,
+            one, opening, other, end, follows, TAPS, channels, rows, width,
+        )  # fmt: skip
+
+
 def backward_kernel(form: Form) -> Callable[..., None]:
-    channels, taps, inputs, outputs = form.channels, form.taps, form.input_size, form.head_size
+    channels, inputs, outputs = form.channels, form.input_size, form.head_size
+    taps, is_first, paired = form.taps, form.first, form.winograd
     rows, width = block(channels)
     in_rows, in_width = block(inputs)
     step, in_step = width * LANES, in_width * LANES
-    high_c, wide_c = product_block(channels, channels)
-    high_2, wide_2 = product_block(channels, 2)
-    high_1, wide_1 = product_block(channels, 1)
-    high_i, wide_i = product_block(channels, inputs)
-    high_h, wide_h = product_block(outputs, channels)
-    high_b, wide_b = product_block(outputs, 1)
+    (high_c, wide_c), (high_i, wide_i), (high_2, wide_2), (high_1, wide_1) = (
+        product_block(channels, count) for count in (channels, inputs, 2, 1)
+    )
+    (high_h, wide_h), (high_b, wide_b) = (product_block(outputs, count) for count in (channels, 1))
+    (high_p, wide_p), high_r = pair_product_block(channels), pair_rows(channels)
     head_across = channels + form.head_bias
     hidden_size, residual_size = (taps * channels + 2) * channels, (channels + 1) * channels
-    residual_sums = count_products(channels, channels) + count_products(channels, 1)
-    layer_sums = residual_sums + count_products(channels, 2) + taps * count_products(channels, channels)
+    layer_sums, residual_sums = layer_size(form), count_products(channels, channels)
 
     @njit(cache=True, nogil=True)
     def backward(weights, source, source_at, dry, kept, back, span, follows):  # type: ignore[no-untyped-def]
@@ -233,27 +204,51 @@ def backward_kernel(form: Form) -> Callable[..., None]:
                 if live < high:
                     frames = high - live
                     if after:
-                        sum_affine(
+                        sum_products(
                             sums, at, d_x, live, channels, z, place + live, channels,
-                            dry, columns + live, columns, frames, high_c, wide_c, high_1, wide_1,
+                            columns, frames, high_c, wide_c,
                         )  # fmt: skip
                     find_d_z(
-                        weights.residual, layer * residual_size, z, place, back.d_total, d_x,
+                        weights.residual, layer * residual_size, x, z, place, back.d_total, d_x,
                         columns, live, wet, high, after, channels, rows, width,
                     )  # fmt: skip
-                    sum_hidden(
-                        sums, at + residual_sums, z, x, place + live, dry, live, dilation, columns, frames,
-                        taps, channels, high_c, wide_c, high_2, wide_2,
+                    taps_at = sum_products(
+                        sums, at + residual_sums, z, place + live, channels, dry, live, 2,
+                        columns, frames, high_2, wide_2,
                     )  # fmt: skip
-                find_d_x(
-                    weights.hidden, layer * hidden_size, z, place, d_x, columns, dilation,
-                    max(low, span.firsts[layer] // step * step), opening, high, end, after,
-                    taps, channels, rows, width,
+                    if is_first and layer == 0:
+                        sum_entry(
+                            sums, taps_at, rechannel_at, z, d_x, live, dry, columns, dilation, frames, after,
+                            taps, channels, high_1, wide_1,
+                        )  # fmt: skip
+                    elif paired and is_far(dilation, width):
+                        sum_pair_taps(
+                            sums, taps_at, z, x, place + live, columns, dilation, frames,
+                            channels, high_p, wide_p,
+                        )  # fmt: skip
+                    else:
+                        sum_taps(
+                            sums, taps_at, z, x, place + live, columns, dilation, frames,
+                            taps, channels, high_c, wide_c,
+                        )  # fmt: skip
+                if is_first and layer == 0:
+                    break
+                begin = max(low, span.firsts[layer] // step * step)
+                if paired:
+                    find_d_x_in_pairs(
+                        weights, layer, z, place, d_x, columns, dilation, begin, opening, high, end, after,
+                        channels, rows, width, high_r,
+                    )  # fmt: skip
+                else:
+                    find_d_x(
+                        weights.hidden, layer * hidden_size, z, place, d_x, columns, dilation,
+                        begin, opening, high, end, after, taps, channels, rows, width,
+                    )  # fmt: skip
+            if not is_first:
+                sum_products(
+                    sums, rechannel_at, d_x, low, channels, source, source_at + low,
+                    inputs, columns, high - low, high_i, wide_i,
                 )  # fmt: skip
-            sum_products(
-                sums, rechannel_at, d_x, low, channels, source, source_at + low,
-                inputs, columns, high - low, high_i, wide_i,
-            )  # fmt: skip
             if back.d_source.size:
                 transform(
                     back.d_source, 0, weights.rechannel, 0, inputs, -1, d_x, 0, channels, columns,

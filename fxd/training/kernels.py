@@ -1,109 +1,21 @@
-"""The forward pass of one layer array over a segment, compiled, and what its backward pass shares with it.
-
-All rows have one time axis. Layer l reads its input x[l] and gives its activations z[l] and its output
-x[l + 1], which begins its reach later: a frame that no later layer sees is not computed. For reaches of 2 and 4,
-
-    frame         0 1 2 3 4 5 6 7 8 9
-    x[0]          x x x x x x x x x x     firsts[0] = 0
-    x[1] z[0]     g g x x x x x x x x     firsts[1] = 2
-    x[2] z[1]     . . . . g g x x x x     firsts[2] = 6: the wet sound begins here, if no array follows
-
-Every layer works in the same steps of some vectors that begin at multiples of their length, so it may begin
-before its first frame, by less than a step: the frames `g` hold finite numbers that mean nothing. No frame from
-the first on sees them, and their gradients are exactly zero. The end is a multiple of every step.
+"""The forward pass of one layer array over a segment, compiled: see `fxd.training.form` for its frames.
 
 Time goes in tiles through all layers, so that what the next layer reads is still in the cache. What a layer needs
 on the way back, x and z, is kept for all frames.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import NamedTuple
 
-import numpy as np
-import numpy.typing as npt
 from numba.misc.special import literally
 
 from fxd.compiler import njit
-from fxd.engines.engine import Array
-from fxd.engines.tcn import LayerArray
+from fxd.training.form import TILE, Form, block
+from fxd.training.winograd import Activation, activate_far, activate_near, first_pair, is_far, pair_rows
 from fxd.vectors.arithmetic import add, tanh
 from fxd.vectors.memory import broadcast_rows, load_rows, store_rows, zeros
-from fxd.vectors.registers import LANES, REGISTERS
+from fxd.vectors.registers import LANES
 from fxd.vectors.sums import add_outer
-
-WIDTHS = (4, 2)
-"""Vectors that a row of a block may have."""
-GRID = max(WIDTHS) * LANES
-"""Frames: every step divides it."""
-TILE = 1024
-"""Frames, a multiple of GRID. With 16 channels that is 64 KiB an array."""
-
-
-@dataclass(frozen=True)
-class Form:
-    """What the kernels of a layer array are compiled for."""
-
-    channels: int
-    taps: int
-    input_size: int
-    head_size: int
-    head_bias: bool
-
-    @classmethod
-    def of(cls, array: LayerArray) -> "Form":
-        return cls(array.channels, array.kernel_size, array.input_size, array.head_size, array.head_bias)
-
-
-class Weights(NamedTuple):
-    """The parameters of `ArrayModule`, as they are for the way back, or each of their matrices transposed.
-
-    So what is to be summed up for the rows of a block at once stands side by side, in both directions.
-    """
-
-    rechannel: Array
-    hidden: Array
-    residual: Array
-    head: Array
-
-
-class Span(NamedTuple):
-    """The frames of a layer array: see above."""
-
-    dilations: npt.NDArray[np.int64]
-    """[layers]"""
-    firsts: npt.NDArray[np.int64]
-    """[layers + 1]"""
-    wet: int
-    """The first frame of the wet sound."""
-    end: int
-
-
-class Kept(NamedTuple):
-    """What the forward pass of a layer array leaves for its backward pass."""
-
-    x: Array
-    """[layers or one more, channels, columns]: the inputs of the layers, and what comes after the last"""
-    z: Array
-    """[layers, channels, columns]: the activations"""
-    total: Array
-    """[channels, columns]: the skip sum. It begins with what stands there."""
-    heads: Array
-    """[head_size, columns]"""
-
-
-def divisors(number: int) -> list[int]:
-    return [d for d in range(1, number + 1) if number % d == 0]
-
-
-def block(channels: int) -> tuple[int, int]:
-    """Rows, and vectors a row, that are summed up at once.
-
-    At most half of the registers hold sums, enough to work on side by side. A row has two vectors at least, which
-    need each factor once: with one, the processor would wait for loads.
-    """
-    rows = max(d for d in divisors(channels) if d <= REGISTERS // 4)
-    return rows, next(width for width in WIDTHS if rows * width <= REGISTERS // 2)
+from fxd.vectors.winograd import PRODUCTS, TAPS
 
 
 @njit(cache=True, nogil=True)
@@ -131,30 +43,31 @@ def transform(  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def activate(  # type: ignore[no-untyped-def]
-    hidden, hidden_at, dry, x, z, place, total, columns, dilation, begin, wet, end,
-    taps, channels, rows, width,
+    hidden, hidden_at, dry, x, x_at, z, z_at, total, columns, dilation, begin, wet, end,
+    taps, inputs, channels, rows, width,
 ):  # fmt: skip
-    """z of the layer whose rows begin at `place`, from frame `begin` to `end`.
+    """z of one layer, of so many rows of `inputs`, from frame `begin` to `end`.
 
     From `wet` on it is added to the skip sum, too.
     """
     literally(taps)
+    literally(inputs)
     literally(channels)
     literally(rows)
     literally(width)
-    side = hidden_at + taps * channels * channels
+    side = hidden_at + taps * inputs * channels
     for t in range(begin, end, width * LANES):
         for top in range(0, channels, rows):
             tile = broadcast_rows(hidden, side + channels + top, rows, width)
             tile = add_outer(tile, hidden, side + top, dry, t, width)
             for tap in range(taps):
-                behind = place + t - (taps - 1 - tap) * dilation
-                factors = hidden_at + tap * channels * channels + top
-                for row in range(channels):
+                behind = x_at + t - (taps - 1 - tap) * dilation
+                factors = hidden_at + tap * inputs * channels + top
+                for row in range(inputs):
                     tile = add_outer(tile, hidden, factors + row * channels, x, behind + row * columns, width)
             tile = tanh(tile)
             at = top * columns + t
-            store_rows(z, place + at, columns, tile, width)
+            store_rows(z, z_at + at, columns, tile, width)
             if t >= wet:
                 sums = add(tile, load_rows(total, at, columns, rows, width))
                 store_rows(total, at, columns, sums, width)
@@ -180,13 +93,46 @@ def pass_on(  # type: ignore[no-untyped-def]
             store_rows(x, at + channels * columns, columns, tile, width)
 
 
+@njit(cache=True, nogil=True)
+def activate_in_pairs(  # type: ignore[no-untyped-def]
+    weights, layer, dry, x, z, place, total, columns, dilation, begin, wet, end, channels, rows, width, pair_rows
+):  # fmt: skip
+    """What `activate` does, of a layer whose rows begin at `place` in x and z; in pairs, where it can."""
+    literally(channels)
+    literally(rows)
+    literally(width)
+    literally(pair_rows)
+    matrix, hidden_at = channels * channels, layer * (TAPS * channels + 2) * channels
+    pairs = first_pair(begin, end, dilation, width)
+    task = Activation(
+        weights.filtered, layer * PRODUCTS * matrix, weights.hidden, hidden_at + TAPS * matrix,
+        dry, x, z, place, total, columns, pairs, wet, end,
+    )  # fmt: skip
+    if is_far(dilation, width):
+        activate_far(task, dilation, channels, pair_rows)
+    elif dilation == 1:
+        activate_near(task, 1, channels, pair_rows)
+    elif dilation == 2:
+        activate_near(task, 2, channels, pair_rows)
+    elif dilation == 4:
+        activate_near(task, 4, channels, pair_rows)
+    elif dilation == 8:
+        activate_near(task, 8, channels, pair_rows)
+    activate(
+        weights.hidden, hidden_at, dry, x, place, z, place, total, columns, dilation,
+        begin, wet, pairs, TAPS, channels, channels, rows, width,
+    )  # fmt: skip
+
+
 def forward_kernel(form: Form) -> Callable[..., None]:
-    channels, taps, inputs, outputs = form.channels, form.taps, form.input_size, form.head_size
+    channels, inputs, outputs = form.channels, form.input_size, form.head_size
+    taps, is_first, paired = form.taps, form.first, form.winograd
     rows, width = block(channels)
     head_rows, head_width = block(outputs)
     step, head_step = width * LANES, head_width * LANES
     head_bias = channels * outputs if form.head_bias else -1
     hidden_size, residual_size = (taps * channels + 2) * channels, (channels + 1) * channels
+    high = pair_rows(channels)
 
     @njit(cache=True, nogil=True)
     def forward(weights, source, source_at, dry, kept, span, follows):  # type: ignore[no-untyped-def]
@@ -200,22 +146,34 @@ def forward_kernel(form: Form) -> Callable[..., None]:
         layers, columns = z.shape[0], z.shape[2]
         plane, wet = channels * columns, span.wet // step * step
         for low in range(span.firsts[0] // step * step, span.end, TILE):
-            high = min(low + TILE, span.end)
+            end = min(low + TILE, span.end)
             transform(
                 x, 0, weights.rechannel, 0, channels, -1, source, source_at, inputs, columns,
-                low, high, channels, rows, width,
+                low, end, channels, rows, width,
             )  # fmt: skip
             for layer in range(layers):
                 place = layer * plane
                 begin = max(low, span.firsts[layer + 1] // step * step)
-                activate(
-                    weights.hidden, layer * hidden_size, dry, x, z, place, total, columns,
-                    span.dilations[layer], begin, wet, high, taps, channels, rows, width,
-                )  # fmt: skip
+                dilation = span.dilations[layer]
+                if is_first and layer == 0:
+                    activate(
+                        weights.entry, 0, dry, dry, 0, z, 0, total, columns, dilation, begin, wet, end,
+                        taps, 1, channels, rows, width,
+                    )  # fmt: skip
+                elif paired:
+                    activate_in_pairs(
+                        weights, layer, dry, x, z, place, total, columns, dilation, begin, wet, end,
+                        channels, rows, width, high,
+                    )  # fmt: skip
+                else:
+                    activate(
+                        weights.hidden, layer * hidden_size, dry, x, place, z, place, total, columns, dilation,
+                        begin, wet, end, taps, channels, channels, rows, width,
+                    )  # fmt: skip
                 if follows or layer < layers - 1:
                     pass_on(
                         weights.residual, layer * residual_size, x, z, place, columns,
-                        begin, high, channels, rows, width,
+                        begin, end, channels, rows, width,
                     )  # fmt: skip
         transform(
             kept.heads, 0, weights.head, 0, outputs, head_bias, total, 0,

@@ -6,13 +6,17 @@ The forward pass leaves 2 * channels numbers a layer and frame: too much memory 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from itertools import pairwise
 
 import numpy as np
 
 from fxd.engines.engine import Array
 from fxd.engines.tcn import Architecture, LayerArray
-from fxd.training.gradients import Back, backward_kernel, gradient_places
-from fxd.training.kernels import GRID, Form, Kept, Span, Weights, forward_kernel
+from fxd.training.factors import Factors
+from fxd.training.form import GRID, Form, Kept, Span
+from fxd.training.gains import add_up, gradient_places
+from fxd.training.gradients import Back, backward_kernel
+from fxd.training.kernels import forward_kernel
 from fxd.vectors.memory import CACHE_LINE, aligned
 
 NOTHING = aligned(0, 0)
@@ -44,10 +48,10 @@ class ArrayMemory:
     """What the kernels of one layer array work in: for each of some segments at once, and for all of a batch."""
 
     def __init__(
-        self, array: LayerArray, batch: int, places: int, columns: int, span: Span, last: bool
+        self, array: LayerArray, form: Form, batch: int, places: int, columns: int, span: Span, last: bool
     ) -> None:
         layers, channels = len(array.dilations), array.channels
-        self.form = Form.of(array)
+        self.form = form
         self.span = span
         self.last = last
         self.kept = [
@@ -61,17 +65,21 @@ class ArrayMemory:
         ]
         self.d_total = [aligned(channels, columns) for _ in range(places)]
         self.d_x = [aligned(channels, columns) for _ in range(places)]
-        spots, count = gradient_places(self.form, layers)
+        spots, count = gradient_places(self.form, array.dilations)
         self.sums = np.zeros((batch, count), np.float32)
         self.shapes = [each.shape for each in spots]
         self.spots = np.concatenate([each.ravel() for each in spots])
-        self.ends = np.cumsum([each.size for each in spots])[:-1]
-        self.transposed = Weights(*(aligned(layers, columns, rows) for layers, rows, columns in self.shapes))
+        ends = np.cumsum([0, *(each.size for each in spots)])
+        self.parts = [slice(*pair) for pair in pairwise(ends)]
+        self.factors = Factors(self.form, layers)
 
-    def gradients(self) -> list[Array]:
-        """Of rechannel, hidden, residual and head."""
-        parts = np.split(self.sums.sum(axis=0)[self.spots], self.ends)
-        return [part.reshape(shape) for part, shape in zip(parts, self.shapes, strict=True)]
+    def gradients(self, past: Array) -> list[Array]:
+        """Of rechannel, hidden, residual and head; `past` is what `Factors.complete` wants."""
+        line = np.empty(self.spots.size, np.float32)
+        add_up(self.sums, self.spots, line)
+        gradients = [line[part].reshape(shape) for part, shape in zip(self.parts, self.shapes, strict=True)]
+        self.factors.complete(gradients, past)
+        return gradients
 
 
 class Workspace:
@@ -88,12 +96,13 @@ class Workspace:
     the same memory, which is still in the cache.
     """
 
-    def __init__(self, architecture: Architecture, batch: int, time: int, places: int) -> None:
+    def __init__(
+        self, architecture: Architecture, batch: int, time: int, places: int, own_adders: bool
+    ) -> None:
         self.batch = batch
         self.time = time
         self.places = places
         self.head_scale = np.float32(architecture.head_scale)
-        self.weights: Sequence[Weights] = []
         start = GRID + -time % GRID
         end = start + time
         columns = CACHE_LINE * ((end + GRID) // CACHE_LINE | 1)
@@ -105,21 +114,19 @@ class Workspace:
         self.dry[:, 1] = 1
         self.d_wet = [aligned(1, columns) for _ in range(places)]
         self.arrays: list[ArrayMemory] = []
-        for array in architecture.arrays:
+        for index, array in enumerate(architecture.arrays):
             dilations = np.array(array.dilations, np.int64)
             reaches = np.concatenate([[0], np.cumsum(dilations * (array.kernel_size - 1))])
             span = Span(dilations, start + reaches, self.wet.start, end)
-            last = array is architecture.arrays[-1]
-            self.arrays.append(ArrayMemory(array, batch, places, columns, span, last))
+            form, last = Form.of(array, index == 0, own_adders), index == len(architecture.arrays) - 1
+            self.arrays.append(ArrayMemory(array, form, batch, places, columns, span, last))
             start += array.reach
 
-    def hear(self, weights: Sequence[Weights], dry: Array) -> None:
-        """Take in what the next passes are about: the weights, and the dry sound [batch, time]."""
-        self.weights = weights
+    def hear(self, stacks: Sequence[Array], dry: Array) -> None:
+        """Take in what the next passes are about: all parameters, and the dry sound [batch, time]."""
         self.dry[:, 0, self.heard] = dry
-        for memory, own in zip(self.arrays, weights, strict=True):
-            for transposed, matrices in zip(memory.transposed, own, strict=True):
-                np.copyto(transposed, matrices.swapaxes(1, 2))
+        for index, memory in enumerate(self.arrays):
+            memory.factors.take(stacks[4 * index : 4 * index + 4])
 
     def source(self, index: int, segment: int, place: int) -> tuple[Array, int]:
         """What an array hears, and where that begins in it."""
@@ -135,7 +142,7 @@ class Workspace:
             kept.total[:, self.live] = self.arrays[index - 1].kept[place].heads[:, self.live] if index else 0
             source = self.source(index, segment, place)
             forward_of(memory.form)(
-                memory.transposed, *source, self.dry[segment], kept, memory.span, not memory.last
+                memory.factors.transposed, *source, self.dry[segment], kept, memory.span, not memory.last
             )
         wet: Array = kept.heads[0, self.wet] * self.head_scale
         return wet
@@ -154,11 +161,16 @@ class Workspace:
             back = Back(d_heads, d_total, memory.d_x[place], d_source, memory.sums[segment])
             source = self.source(index, segment, place)
             backward_of(memory.form)(
-                self.weights[index], *source, self.dry[segment], memory.kept[place], back, memory.span,
+                memory.factors.straight, *source, self.dry[segment], memory.kept[place], back, memory.span,
                 not memory.last,
             )  # fmt: skip
             d_heads = d_total
 
     def gradients(self) -> list[Array]:
         """Of all parameters, once all segments have gone back."""
-        return [gradient for memory in self.arrays for gradient in memory.gradients()]
+        gradients: list[Array] = []
+        past = np.zeros(self.arrays[-1].form.channels, np.float32)
+        for memory in reversed(self.arrays):
+            gradients[:0] = memory.gradients(past)
+            past = past @ memory.factors.straight.rechannel[0]
+        return gradients

@@ -73,6 +73,12 @@ def multiply(_: Any, a: Any, b: Any) -> Any:
 
 
 @instruction
+def negative(_: Any, a: Any) -> Any:
+    """-a"""
+    return each_vector(a, 1, lambda builder, x: builder.fneg(x))
+
+
+@instruction
 def divide(_: Any, a: Any, b: Any) -> Any:
     """a / b"""
     return each_vector(a, 2, lambda builder, x, y: builder.fdiv(x, y))

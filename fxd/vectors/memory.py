@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from llvmlite import ir
-from numba.core import types
+from numba.core import cgutils, types
 
 from fxd.vectors.registers import (
     LANES,
@@ -165,3 +165,21 @@ def transpose(_: Any, tile: Any) -> Any:
         return tile_from(builder, rows)
 
     return tile(tile), emit
+
+
+@instruction
+def prefetch_rows(_: Any, array: Any, at: Any, stride: Any, rows: Any, width: Any) -> Any:
+    """Ask for what `load_rows` would read, for the second cache: it will be read soon."""
+    height, across = rows.literal_value, width.literal_value
+    read, second, data = (ir.Constant(SHUFFLE, number) for number in (0, 2, 1))
+
+    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Value:
+        first = address(context, builder, signature.args[0], *arguments[:2])
+        kind = ir.FunctionType(ir.VoidType(), [first.type, SHUFFLE, SHUFFLE, SHUFFLE])
+        prefetch = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")  # type: ignore[no-untyped-call]
+        for line in row_addresses(builder, first, arguments[2], height):
+            for index in range(across):
+                builder.call(prefetch, [moved(builder, line, index * LANES), read, second, data])
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, types.intp, rows, width), emit

@@ -38,6 +38,8 @@ def processor_vectors() -> tuple[int, int]:
 
 
 LANES, REGISTERS = processor_vectors()
+OWN_ADDERS = LANES == 16 and cpu_target.target_context.codegen().magic_tuple()[1].startswith("znver")
+"""Whether additions go on beside as many multiply-adds as the processor can do: on AMD's with AVX-512."""
 
 FLOAT = ir.FloatType()
 INDEX = ir.IntType(64)

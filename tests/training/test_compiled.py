@@ -8,6 +8,7 @@ from torch import Tensor
 from fxd.engines.tcn import PRESETS, Architecture, LayerArray
 from fxd.training.compiled import CompiledNetwork, covered, network_for
 from fxd.training.network import Network
+from fxd.vectors.registers import LANES, OWN_ADDERS
 
 ONE = Architecture((LayerArray(1, 8, 1, head_bias=True, dilations=(1, 2, 4, 9)),))
 FORMS = {
@@ -26,6 +27,13 @@ FORMS = {
     ),
     "20 channels": Architecture((LayerArray(1, 20, 1, head_bias=True, dilations=(1, 300)),)),
 }
+PAIRS = Architecture(
+    (
+        LayerArray(1, 8, 4, head_bias=False, dilations=(2, 1, 4, 8, 16, 48, 5, 256)),
+        LayerArray(8, 4, 1, head_bias=True, dilations=(1, 32)),
+    )
+)
+"""Layers that take frames in pairs, near and far, and one that cannot."""
 
 FORM_BY_NAME = pytest.mark.parametrize(
     "name",
@@ -39,9 +47,9 @@ def noise(architecture: Architecture, frames: int, batch: int = 2) -> Tensor:
     return torch.from_numpy(np.random.default_rng(0).normal(0, 0.4, shape)).float()
 
 
-def networks(architecture: Architecture) -> tuple[CompiledNetwork, Network]:
+def networks(architecture: Architecture, own_adders: bool = OWN_ADDERS) -> tuple[CompiledNetwork, Network]:
     """The same weights twice: compiled, and in float64 as PyTorch has it."""
-    compiled = CompiledNetwork(architecture)
+    compiled = CompiledNetwork(architecture, own_adders=own_adders)
     compiled.initialise(0)
     plain = Network(architecture).double()
     plain.load_state_dict(compiled.state_dict())
@@ -62,8 +70,8 @@ def assert_equal_to_1e_4(compiled: Tensor, plain: Tensor, name: str = "wet") -> 
     assert (compiled.double() - plain).norm() <= 1e-4 * plain.norm(), name
 
 
-def assert_as_in_float64(architecture: Architecture, dry: Tensor) -> None:
-    compiled, plain = networks(architecture)
+def assert_as_in_float64(architecture: Architecture, dry: Tensor, own_adders: bool = OWN_ADDERS) -> None:
+    compiled, plain = networks(architecture, own_adders)
     expected_wet, expected = pass_through(plain, dry.double())
     wet, gradients = pass_through(compiled, dry)
     assert wet.shape == expected_wet.shape
@@ -91,6 +99,13 @@ def test_output_and_gradients_are_those_of_float64_pytorch(name: str) -> None:
 @FORM_BY_NAME
 def test_segments_longer_than_a_tile_are_right_too(name: str) -> None:
     assert_as_in_float64(FORMS[name], noise(FORMS[name], 3001, batch=1))
+
+
+@pytest.mark.skipif(LANES < 8, reason="no processor with adders of its own has vectors so short")
+@pytest.mark.parametrize("own_adders", [False, True])
+def test_frames_in_pairs_are_as_right_as_each_by_itself(own_adders: bool) -> None:
+    for frames in (1, 700, 3001):
+        assert_as_in_float64(PAIRS, noise(PAIRS, frames), own_adders)
 
 
 def test_what_trains_on_the_processor_is_compiled(no_plain_pytorch: Callable[[], None]) -> None:
