@@ -71,7 +71,7 @@ def beginning(model: Model, serves: bool) -> Iterator[tuple[str, str]]:
     yield "began with", f"the weights of {model.parent}" if model.parent else "random weights"
     yield (
         "error",
-        f"{model.esr_db:.1f} dB over the sounds of this home that judged it"
+        f"{model.esr_db:.1f} dB, the energy of all errors over that of all sounds of this home that judged it"
         if math.isfinite(model.esr_db)
         else "unknown",
     )

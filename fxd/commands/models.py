@@ -124,7 +124,10 @@ def roll_back(settings: Settings) -> int:
     with open_store(settings.database_url) as store:
         served = line_of_succession(store.promotions())
         if len(served) < 2:
-            raise StoreError("there is no model to return to: none served before this one")
+            raise StoreError(
+                "there is no model to return to: none served before this one; "
+                "`fxd models promote ID` lets another one serve"
+            )
         load_network(settings.paths.models, served[-2])
         store.promote(served[-2], f"{ROLLED_BACK} by hand from {served[-1]}", datetime.now(UTC))
     print(f"{served[-2]} serves again instead of {served[-1]}")

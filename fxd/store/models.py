@@ -37,7 +37,9 @@ class Models(Database):
         if len(found) == 1:
             return found[0]
         if not found:
-            raise StoreError(f"{text}: no model has this id, begins or ends with it; fxd models lists them")
+            raise StoreError(
+                f"{text}: no model has this id, nor one that begins or ends with it; fxd models lists them"
+            )
         ids = ", ".join(model.id for model in found)
         raise StoreError(f"{text}: {len(found)} models begin or end with this: {ids}; write more of the id")
 

@@ -232,9 +232,11 @@ def told(decision: Decision) -> str:
     if decision.factory_files:
         where += f", {decision.factory_files} of them fxd's own clips as yours are too few"
     interval = f"95 % interval {decision.interval_db[0]:+.2f} to {decision.interval_db[1]:+.2f}"
-    if median < LEAST_GAIN_DB:
-        return f"the new model is {change} {where} ({interval})"
     doubt = ""
+    if median < LEAST_GAIN_DB:
+        if median <= -LEAST_GAIN_DB and decision.interval_db[1] >= 0:
+            doubt = ", which could be chance"
+        return f"the new model is {change} {where}{doubt} ({interval})"
     if count < decision.fewest_files:
         doubt = f", too few to tell: the test of night {decision.night} needs {decision.fewest_files}"
     elif not is_better(decision):

@@ -69,6 +69,14 @@ def test_a_worse_model_does_not_promote() -> None:
     assert any(not guard.holds for guard in decide(gained(*[-2.0] * 8), champion()).guards)
 
 
+def test_a_loss_that_could_be_chance_is_told_as_one() -> None:
+    decision = decide(gained(-1.0, 0.9, -0.3, 1.1, -0.8, 0.2, -0.5, -0.1), champion())
+    assert not decision.promoted
+    assert decision.reason.startswith(
+        "the new model is 0.20 dB worse than old in the median of 8 files, which could be chance (95 %"
+    )
+
+
 def test_the_same_gain_is_not_enough_once_many_nights_have_tried() -> None:
     gains = (1.1, 0.9, 1.3, -0.1, 0.8, 1.2, 1.0, 0.7, 1.4, 0.6)
     assert decide(gained(*gains), champion(10), night=Night(1)).promoted
