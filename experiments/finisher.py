@@ -52,12 +52,14 @@ class Finisher:
 
         def add_gradients(dry: Array, wet: Array, sums: Sequence[Tensor]) -> None:
             def slope(estimate: Array, which: slice) -> Array:
-                nonlocal energy
                 error = estimate - wet[which]
-                energy += float(np.square(error).sum())
+                energies[which] = np.square(error).sum(axis=1)
                 return error * np.float32(2 / target)
 
+            nonlocal energy
+            energies = np.zeros(len(wet))
             learn(learner.network, dry, slope)
+            energy += float(energies.sum())
             for parameter, total in zip(parameters, sums, strict=True):
                 assert parameter.grad is not None
                 total.add_(parameter.grad)

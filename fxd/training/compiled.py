@@ -50,7 +50,7 @@ class CompiledNetwork(Network):
         self.own_adders = own_adders
         self.free: list[Workspace] = []
         self.stacks = list(self.parameters())
-        """The weights of one array after the other, in the order of `Weights`."""
+        """The parameters of one `ArrayModule` after the other."""
 
     def forward(self, dry: Tensor) -> Tensor:
         """Wet sound [batch, 1, time - receptive_field + 1] for dry sound [batch, 1, time]."""
@@ -60,7 +60,8 @@ class CompiledNetwork(Network):
 
     def weights_now(self) -> list[Array]:
         """Views of all stacks."""
-        return [parameter.detach().numpy() for parameter in self.stacks]
+        # The kernels count through memory: what does not lie row by row is copied.
+        return [np.ascontiguousarray(parameter.detach().numpy()) for parameter in self.stacks]
 
     def borrow(self, batch: int, time: int, places: int) -> Workspace:
         """Memory for a step, from which it is to be given back."""
@@ -118,13 +119,16 @@ class Step(torch.autograd.Function):
     """A passage as a part of PyTorch's graph."""
 
     @staticmethod
-    def forward(ctx: Any, network: CompiledNetwork, dry: Tensor, *_: Tensor) -> Tensor:
+    def forward(ctx: Any, network: CompiledNetwork, dry: Tensor, *stacks: Tensor) -> Tensor:
+        ctx.save_for_backward(*stacks)
         ctx.passage = Passage(network, dry[:, 0].numpy())
         return torch.from_numpy(ctx.passage.wet[:, None])
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, d_wet: Tensor) -> tuple[Tensor | None, ...]:
+        # The way back reads the weights again. To ask for them has PyTorch refuse if they were changed meanwhile.
+        _ = ctx.saved_tensors
         return (None, None, *ctx.passage.back(d_wet[:, 0].numpy()))
 
 

@@ -11,7 +11,8 @@ Three things are worked out once for all frames:
       gradient of conv   =  h[o, k] r[i]
       gradient of r[i]   =  sum over o and k of conv[o, i, k] h[o, k]  +  sum over t of d_after[i, t] dry[t]
 
-  where the last sum is what goes past the layer: a convolution with one channel instead of all, three times.
+  where the last sum is what goes past the layer. That is a convolution with one channel instead of all, both on
+  the way forward and on the way back.
 
 - The gradient of the bias of `residual`, the sum of d_after over t. What comes out of a layer goes past the next
   one and through its taps, so it is that of the next layer's bias plus, for each tap, conv^T times what the
@@ -27,6 +28,9 @@ from fxd.engines.engine import Array
 from fxd.training.form import Form, Weights
 from fxd.vectors.memory import aligned
 from fxd.vectors.winograd import PRODUCTS
+
+STACKS = 4
+"""The parameters of an `ArrayModule`: the first fields of `Weights`."""
 
 
 class Factors:
@@ -47,7 +51,7 @@ class Factors:
         self.transposed = Weights(*(aligned(count, columns, rows) for count, rows, columns in shapes))
 
     def take(self, stacks: Sequence[Array]) -> None:
-        """The parameters of `ArrayModule`, in the order of `Weights`."""
+        """The parameters of the array, in the order of `Weights`."""
         rechannel, hidden, residual, head = stacks
         self.straight = self.straight._replace(
             rechannel=rechannel, hidden=hidden, residual=residual, head=head
@@ -70,8 +74,9 @@ class Factors:
             return
         shape = self.form.channels, self.form.taps, self.form.channels
         gains, conv = (matrix[0, :, :-2].reshape(shape) for matrix in (hidden, self.straight.hidden))
-        rechannel[0, :, 0] += (conv * gains).sum(axis=(0, 1))
-        gains *= self.straight.rechannel[0, :, 0]
+        with np.errstate(over="ignore", invalid="ignore"):
+            rechannel[0, :, 0] += (conv * gains).sum(axis=(0, 1))
+            gains *= self.straight.rechannel[0, :, 0]
 
 
 @njit(cache=True, nogil=True)

@@ -35,7 +35,7 @@ TILE = 1024
 """Frames, a multiple of GRID. With 16 channels that is 64 KiB an array."""
 
 PAIRED_CHANNELS = 8
-"""Of an array whose layers take frames in pairs. With fewer channels too little is multiplied to save on it."""
+"""That an array must have for its layers to take frames in pairs: with fewer, too little is multiplied."""
 
 
 @dataclass(frozen=True)
@@ -61,12 +61,21 @@ class Form:
             array.head_size,
             array.head_bias,
             first,
-            own_adders and array.kernel_size == winograd.TAPS and array.channels >= PAIRED_CHANNELS,
+            own_adders and in_pairs(array),
         )
 
 
+def in_pairs(array: LayerArray) -> bool:
+    """Whether frames of an array can go in pairs, and it would pay."""
+    return (
+        array.kernel_size == winograd.TAPS
+        and array.channels >= PAIRED_CHANNELS
+        and winograd.LEAST_LANES <= LANES
+    )
+
+
 class Weights(NamedTuple):
-    """The parameters of `ArrayModule`, as they are for the way back, or each of their matrices transposed.
+    """The parameters of `ArrayModule` and what follows from them, as they are or each of the matrices transposed.
 
     So what is to be summed up for the rows of a block at once stands side by side, in both directions.
     """

@@ -3,7 +3,9 @@
 They are sums over t, d_after and d_z being what `fxd.training.gradients` finds, of
 
     hidden     d_z[o, t] (x[i, t - (kernel_size - 1 - k) dilation], ..., dry[t], 1)
-    residual   d_after[o, t] (z[i, t], 1)
+    residual   d_after[o, t] z[i, t]
+
+and in the first layer of a network dry in the place of x: `fxd.training.factors` completes the gradients.
 
 Each segment has sums of its own, so that the order of additions, and with it every bit, is the same whoever works
 on which segment.
@@ -54,7 +56,7 @@ def layer_size(form: Form) -> int:
 def gradient_places(form: Form, dilations: Sequence[int]) -> tuple[list[npt.NDArray[np.intp]], int]:
     """Where in a segment's sums each number of the four gradients stands, shaped as the parameters are.
 
-    And how many numbers a segment's sums take.
+    For the biases of `residual`, which have no sums, any place stands. And how many numbers the sums take.
     """
     channels, outputs = form.channels, form.head_size
     at = 0
@@ -96,8 +98,8 @@ def gradient_places(form: Form, dilations: Sequence[int]) -> tuple[list[npt.NDAr
 def add_up(sums: Array, places: npt.NDArray[np.intp], gradients: Array) -> None:
     """Fill `gradients` with the sums [batch, ...] at their places, those of all segments added up."""
     for n in range(places.size):
-        total = sums[0, places[n]]
-        for segment in range(1, sums.shape[0]):
+        total = np.float32(0)
+        for segment in range(sums.shape[0]):
             total += sums[segment, places[n]]
         gradients[n] = total
 
@@ -149,7 +151,7 @@ def sum_taps(  # type: ignore[no-untyped-def]
 def sum_entry(  # type: ignore[no-untyped-def]
     sums, at, past_at, d_z, d_x, live, dry, columns, dilation, frames, follows, taps, channels, high, wide
 ):
-    """Add h, what the taps of a network's first layer gain, and what goes past it: see `fxd.training.factors`."""
+    """Add h, what the taps of a network's first layer gain, and what goes past it: see `Factors`."""
     literally(high)
     literally(wide)
     for tap in range(taps):

@@ -28,7 +28,7 @@ from fxd.training.gains import (
 )
 from fxd.training.kernels import transform
 from fxd.training.winograd import (
-    Slope,
+    BackwardTask,
     find_d_x_far,
     find_d_x_near,
     first_pair,
@@ -121,20 +121,20 @@ def find_d_x(  # type: ignore[no-untyped-def]
 @njit(cache=True, nogil=True)
 def find_d_x_in_pairs(  # type: ignore[no-untyped-def]
     weights, layer, d_z, place, d_x, columns, dilation, begin, opening, high, end, follows,
-    channels, rows, width, pair_rows,
+    channels, rows, width, paired_rows,
 ):  # fmt: skip
     """What `find_d_x` does; in pairs, where it can and there is d_z for all that they see."""
     literally(channels)
     literally(rows)
     literally(width)
-    literally(pair_rows)
+    literally(paired_rows)
     first = min(max(begin, opening), high)
     done = max(first, min(high, end - max(2 * dilation, width * LANES)))
     pairs = first_pair(first, done, dilation, width)
     if pairs == done:
         # No pairs: what follows is one range, as its steps may not fit where pairs would have ended.
         pairs = done = high
-    task = Slope(
+    task = BackwardTask(
         weights.filtered,
         layer * PRODUCTS * channels * channels,
         d_z,
@@ -146,15 +146,15 @@ def find_d_x_in_pairs(  # type: ignore[no-untyped-def]
         follows,
     )
     if is_far(dilation, width):
-        find_d_x_far(task, dilation, channels, pair_rows)
+        find_d_x_far(task, dilation, channels, paired_rows)
     elif dilation == 1:
-        find_d_x_near(task, 1, channels, pair_rows)
+        find_d_x_near(task, 1, channels, paired_rows)
     elif dilation == 2:
-        find_d_x_near(task, 2, channels, pair_rows)
+        find_d_x_near(task, 2, channels, paired_rows)
     elif dilation == 4:
-        find_d_x_near(task, 4, channels, pair_rows)
+        find_d_x_near(task, 4, channels, paired_rows)
     elif dilation == 8:
-        find_d_x_near(task, 8, channels, pair_rows)
+        find_d_x_near(task, 8, channels, paired_rows)
     for one, other in ((begin, pairs), (done, high)):
         find_d_x(
             weights.hidden, layer * (TAPS * channels + 2) * channels, d_z, place, d_x, columns, dilation,

@@ -1,8 +1,4 @@
-"""The forward pass of one layer array over a segment, compiled: see `fxd.training.form` for its frames.
-
-Time goes in tiles through all layers, so that what the next layer reads is still in the cache. What a layer needs
-on the way back, x and z, is kept for all frames.
-"""
+"""The forward pass of one layer array over a segment, compiled: see `fxd.training.form` for its frames."""
 
 from collections.abc import Callable
 
@@ -10,7 +6,7 @@ from numba.misc.special import literally
 
 from fxd.compiler import njit
 from fxd.training.form import TILE, Form, block
-from fxd.training.winograd import Activation, activate_far, activate_near, first_pair, is_far, pair_rows
+from fxd.training.winograd import ForwardTask, activate_far, activate_near, first_pair, is_far, pair_rows
 from fxd.vectors.arithmetic import add, tanh
 from fxd.vectors.memory import broadcast_rows, load_rows, store_rows, zeros
 from fxd.vectors.registers import LANES
@@ -25,8 +21,8 @@ def transform(  # type: ignore[no-untyped-def]
 ):  # fmt: skip
     """target = matrix times source (+ bias), from frame `begin` to `end`.
 
-    Row i of the matrix, what all `outputs` gain from row i of `count`, begins at `matrix_at` + i * `across`. The
-    bias begins at `bias_at`; a negative one means that there is none.
+    Row i of the matrix, what all `outputs` gain from row i of the source, begins at `matrix_at` + i * `across`.
+    The bias begins at `bias_at`; a negative one means that there is none.
     """
     literally(rows)
     literally(width)
@@ -95,29 +91,30 @@ def pass_on(  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def activate_in_pairs(  # type: ignore[no-untyped-def]
-    weights, layer, dry, x, z, place, total, columns, dilation, begin, wet, end, channels, rows, width, pair_rows
+    weights, layer, dry, x, z, place, total, columns, dilation, begin, wet, end, channels, rows, width,
+    paired_rows,
 ):  # fmt: skip
     """What `activate` does, of a layer whose rows begin at `place` in x and z; in pairs, where it can."""
     literally(channels)
     literally(rows)
     literally(width)
-    literally(pair_rows)
+    literally(paired_rows)
     matrix, hidden_at = channels * channels, layer * (TAPS * channels + 2) * channels
     pairs = first_pair(begin, end, dilation, width)
-    task = Activation(
+    task = ForwardTask(
         weights.filtered, layer * PRODUCTS * matrix, weights.hidden, hidden_at + TAPS * matrix,
         dry, x, z, place, total, columns, pairs, wet, end,
     )  # fmt: skip
     if is_far(dilation, width):
-        activate_far(task, dilation, channels, pair_rows)
+        activate_far(task, dilation, channels, paired_rows)
     elif dilation == 1:
-        activate_near(task, 1, channels, pair_rows)
+        activate_near(task, 1, channels, paired_rows)
     elif dilation == 2:
-        activate_near(task, 2, channels, pair_rows)
+        activate_near(task, 2, channels, paired_rows)
     elif dilation == 4:
-        activate_near(task, 4, channels, pair_rows)
+        activate_near(task, 4, channels, paired_rows)
     elif dilation == 8:
-        activate_near(task, 8, channels, pair_rows)
+        activate_near(task, 8, channels, paired_rows)
     activate(
         weights.hidden, hidden_at, dry, x, place, z, place, total, columns, dilation,
         begin, wet, pairs, TAPS, channels, channels, rows, width,

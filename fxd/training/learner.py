@@ -109,14 +109,15 @@ class Learner:
 
         Raises TrainingFailed where the loss is no number any more.
         """
-        with np.errstate(over="ignore"):
-            self.targets += float(np.square(wet).sum()), wet.size
-            mean = float(self.targets[0] / self.targets[1]) or 1.0
+        # A target that is no number makes an error that is none: that is told before anything is made of it.
+        self.targets += self.energy(wet, wet).target, wet.size
+        mean = float(self.targets[0] / self.targets[1]) or 1.0
         error = np.empty_like(wet)
 
         def slope(estimate: Array, which: slice) -> Array:
-            own = np.subtract(estimate, wet[which], out=error[which])
-            return self.slope(own, wet[which], len(wet), mean)
+            with np.errstate(over="ignore", invalid="ignore"):
+                own = np.subtract(estimate, wet[which], out=error[which])
+                return self.slope(own, wet[which], len(wet), mean)
 
         learn(self.network, dry, slope)
         energy = self.energy(error, wet)

@@ -37,11 +37,13 @@ from fxd.vectors.winograd import (
     taps_of,
 )
 
+NEAR = (1, 2, 4, 8)
+"""Dilations of near layers. The code is compiled for each, as Numba wants constants where lanes are sorted."""
 MOST = REGISTERS // 2 // PRODUCTS
 """Rows, or products of rows, of a block: half of the registers hold sums."""
 
 
-class Activation(NamedTuple):
+class ForwardTask(NamedTuple):
     """What `activate` is to do, in pairs from frame `begin` to `end`."""
 
     filtered: Array
@@ -61,7 +63,7 @@ class Activation(NamedTuple):
     end: int
 
 
-class Slope(NamedTuple):
+class BackwardTask(NamedTuple):
     """What `find_d_x` is to do, in pairs from frame `begin` to `end`; there is d_z for two dilations more."""
 
     filtered: Array
@@ -88,7 +90,7 @@ def pair_product_block(channels: int) -> tuple[int, int]:
 
 @njit(cache=True, nogil=True)
 def is_far(dilation: int, width: int) -> bool:
-    """Whether what is left over in front of pairs makes whole steps of `width` vectors."""
+    """Whether two dilations are whole steps of `width` vectors, and so what is left over in front of pairs is."""
     return 2 * dilation % (width * LANES) == 0
 
 
@@ -97,7 +99,7 @@ def first_pair(begin: int, end: int, dilation: int, width: int) -> int:
     """The frame between `begin` and `end` from which on there are pairs."""
     if is_far(dilation, width):
         return end - max(0, end - begin) // (2 * dilation) * (2 * dilation)
-    return begin if dilation in (1, 2, 4, 8) else end
+    return begin if dilation in NEAR else end
 
 
 @njit(cache=True, nogil=True)

@@ -12,7 +12,7 @@ import numpy as np
 
 from fxd.engines.engine import Array
 from fxd.engines.tcn import Architecture, LayerArray
-from fxd.training.factors import Factors
+from fxd.training.factors import STACKS, Factors
 from fxd.training.form import GRID, Form, Kept, Span
 from fxd.training.gains import add_up, gradient_places
 from fxd.training.gradients import Back, backward_kernel
@@ -45,7 +45,7 @@ class Threads:
 
 
 class ArrayMemory:
-    """What the kernels of one layer array work in: for each of some segments at once, and for all of a batch."""
+    """What the kernels of one layer array work in, for a batch with segments in `places` at once."""
 
     def __init__(
         self, array: LayerArray, form: Form, batch: int, places: int, columns: int, span: Span, last: bool
@@ -105,7 +105,7 @@ class Workspace:
         self.head_scale = np.float32(architecture.head_scale)
         start = GRID + -time % GRID
         end = start + time
-        columns = CACHE_LINE * ((end + GRID) // CACHE_LINE | 1)
+        columns = CACHE_LINE * (-(-(end + GRID) // CACHE_LINE) | 1)
         self.heard = slice(start, end)
         self.wet = slice(start + architecture.receptive_field - 1, end)
         self.frames = end - self.wet.start
@@ -126,7 +126,7 @@ class Workspace:
         """Take in what the next passes are about: all parameters, and the dry sound [batch, time]."""
         self.dry[:, 0, self.heard] = dry
         for index, memory in enumerate(self.arrays):
-            memory.factors.take(stacks[4 * index : 4 * index + 4])
+            memory.factors.take(stacks[index * STACKS : (index + 1) * STACKS])
 
     def source(self, index: int, segment: int, place: int) -> tuple[Array, int]:
         """What an array hears, and where that begins in it."""

@@ -51,6 +51,8 @@ from fxd.vectors.registers import (
 
 TAPS = 3
 PRODUCTS = 4
+LEAST_LANES = 8
+"""Of vectors two of which hold the pairs of every near dilation."""
 
 
 def inputs(builder: Any, first: Value, dilation: Value) -> list[Value]:

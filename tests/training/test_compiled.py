@@ -1,14 +1,23 @@
+import os
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
+from typing import TypeAlias, cast
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
+from fxd.engines.engine import Array
 from fxd.engines.tcn import PRESETS, Architecture, LayerArray
-from fxd.training.compiled import CompiledNetwork, covered, network_for
+from fxd.training.compiled import CompiledNetwork, covered, learn, network_for
 from fxd.training.network import Network
 from fxd.vectors.registers import LANES, OWN_ADDERS
+from fxd.vectors.winograd import LEAST_LANES
+
+Way: TypeAlias = Callable[[CompiledNetwork, Tensor], tuple[Tensor, dict[str, Tensor]]]
 
 ONE = Architecture((LayerArray(1, 8, 1, head_bias=True, dilations=(1, 2, 4, 9)),))
 FORMS = {
@@ -66,6 +75,23 @@ def pass_through(network: Network, dry: Tensor) -> tuple[Tensor, dict[str, Tenso
     return wet.detach(), {name: torch.zeros_like(p) if p.grad is None else p.grad for name, p in named}
 
 
+def learn_from(network: CompiledNetwork, dry: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+    """The same in the way that a training takes: each segment forward and back before the next."""
+    heard: dict[int, Array] = {}
+
+    def slope(wet: Array, which: slice) -> Array:
+        heard[which.start] = wet
+        return wet - np.sin(np.arange(wet.shape[-1], dtype=np.float32))
+
+    learn(network, dry[:, 0].numpy(), slope)
+    wet = torch.from_numpy(np.concatenate([heard[start] for start in sorted(heard)]))
+    return wet, {name: cast(Tensor, p.grad).clone() for name, p in network.named_parameters()}
+
+
+WAYS = pytest.mark.parametrize("way", [pass_through, learn_from])
+NETWORKS = pytest.mark.parametrize("architecture", [ONE, PAIRS])
+
+
 def assert_equal_to_1e_4(compiled: Tensor, plain: Tensor, name: str = "wet") -> None:
     assert (compiled.double() - plain).norm() <= 1e-4 * plain.norm(), name
 
@@ -101,11 +127,30 @@ def test_segments_longer_than_a_tile_are_right_too(name: str) -> None:
     assert_as_in_float64(FORMS[name], noise(FORMS[name], 3001, batch=1))
 
 
-@pytest.mark.skipif(LANES < 8, reason="no processor with adders of its own has vectors so short")
+@pytest.mark.skipif(LANES < LEAST_LANES, reason="vectors too short for pairs")
 @pytest.mark.parametrize("own_adders", [False, True])
 def test_frames_in_pairs_are_as_right_as_each_by_itself(own_adders: bool) -> None:
     for frames in (1, 700, 3001):
         assert_as_in_float64(PAIRS, noise(PAIRS, frames), own_adders)
+
+
+@pytest.mark.long
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="names processors of x86-64")
+@pytest.mark.parametrize("processor", ["znver3", "generic"])
+def test_every_width_of_vectors_is_right(processor: str, tmp_path: Path) -> None:
+    """Eight lanes and one, whatever this processor has."""
+    script = f"""
+import runpy
+tests = runpy.run_path({str(Path(__file__))!r})
+for frames in (1, 50, 1030):
+    tests["assert_as_in_float64"](tests["ONE"], tests["noise"](tests["ONE"], frames))
+"""
+    changes = {
+        "NUMBA_CPU_NAME": processor,
+        "NUMBA_CPU_FEATURES": "",
+        "NUMBA_CACHE_DIR": str(tmp_path),  # the folder that is in use would grow with every run
+    }
+    subprocess.run([sys.executable, "-c", script], env={**os.environ, **changes}, check=True)
 
 
 def test_what_trains_on_the_processor_is_compiled(no_plain_pytorch: Callable[[], None]) -> None:
@@ -116,28 +161,65 @@ def test_what_trains_on_the_processor_is_compiled(no_plain_pytorch: Callable[[],
     assert all(covered(architecture) for architecture in PRESETS.values())
 
 
-def test_the_same_step_gives_the_same_bits_whatever_ran_before() -> None:
-    compiled, _ = networks(ONE)
-    dry = noise(ONE, 500)
-    wet, gradients = pass_through(compiled, dry)
+@WAYS
+@NETWORKS
+def test_the_same_step_gives_the_same_bits_whatever_ran_before(way: Way, architecture: Architecture) -> None:
+    compiled, _ = networks(architecture, LANES >= LEAST_LANES)
+    dry = noise(architecture, 500)
+    wet, gradients = way(compiled, dry)
     gradients = {name: gradient.clone() for name, gradient in gradients.items()}
-    pass_through(compiled, 50 * dry.flip(-1))
-    assert pass_through(compiled, dry * torch.nan)[0].isnan().all()
-    again, gradients_again = pass_through(compiled, dry)
+    way(compiled, 50 * dry.flip(-1))
+    assert way(compiled, dry * torch.nan)[0].isnan().all()
+    again, gradients_again = way(compiled, dry)
     assert torch.equal(wet, again)
     assert all(torch.equal(gradients[name], gradients_again[name]) for name in gradients)
 
 
-@pytest.mark.parametrize("threads", [2, 3])
-def test_the_number_of_threads_does_not_change_a_bit(threads: int) -> None:
-    one, several = CompiledNetwork(ONE), CompiledNetwork(ONE, threads)
+@WAYS
+@NETWORKS
+@pytest.mark.parametrize("threads", [2, 7])
+def test_the_number_of_threads_does_not_change_a_bit(
+    threads: int, way: Way, architecture: Architecture
+) -> None:
+    pairs = LANES >= LEAST_LANES
+    one, several = (CompiledNetwork(architecture, count, pairs) for count in (1, threads))
     for network in (one, several):
         network.initialise(0)
-    dry = noise(ONE, 300, batch=5)
-    wet, gradients = pass_through(one, dry)
-    wet_too, gradients_too = pass_through(several, dry)
+    dry = noise(architecture, 300, batch=5)
+    wet, gradients = way(one, dry)
+    wet_too, gradients_too = way(several, dry)
     assert torch.equal(wet, wet_too)
     assert all(torch.equal(gradients[name], gradients_too[name]) for name in gradients)
+
+
+@NETWORKS
+def test_both_ways_have_the_same_gradients(architecture: Architecture) -> None:
+    network = networks(architecture)[0]
+    dry = noise(architecture, 300)
+    wet, gradients = learn_from(network, dry)
+    again = pass_through(network, dry)
+    assert torch.equal(wet, again[0][:, 0])
+    scale = 2 / wet.numel()
+    for name, gradient in gradients.items():
+        torch.testing.assert_close(scale * gradient, again[1][name], rtol=1e-5, atol=1e-7)
+
+
+def test_weights_that_lie_otherwise_in_memory_are_trained_as_well() -> None:
+    compiled, plain = networks(ONE)
+    hidden = cast(Tensor, compiled.arrays[0].hidden)
+    hidden.data = hidden.data.mT.contiguous().mT
+    expected = pass_through(plain, noise(ONE, 50).double())[1]
+    for name, gradient in pass_through(compiled, noise(ONE, 50))[1].items():
+        assert_equal_to_1e_4(gradient, expected[name], name)
+
+
+def test_weights_that_change_before_the_way_back_are_noticed() -> None:
+    compiled, _ = networks(ONE)
+    loss = compiled(noise(ONE, 50)).sum()
+    with torch.no_grad():
+        next(compiled.parameters()).mul_(2)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        loss.backward()
 
 
 def test_two_forward_passes_before_a_backward_pass_do_not_disturb_each_other() -> None:

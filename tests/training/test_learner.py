@@ -5,7 +5,7 @@ from torch import Tensor
 
 from fxd.engines.engine import Array
 from fxd.engines.tcn import Architecture, LayerArray
-from fxd.training.learner import Learner
+from fxd.training.learner import Learner, TrainingFailed
 from fxd.training.network import Network
 
 ONE = Architecture((LayerArray(1, 8, 1, head_bias=True, dilations=(1, 2, 4, 9)),))
@@ -62,3 +62,12 @@ def test_the_energies_of_a_step_are_those_of_the_batch() -> None:
     energy = learner.step(dry, wet, 1e-3)
     assert energy.error == pytest.approx(np.square(estimate - wet, dtype=np.float64).sum(), rel=1e-4)
     assert energy.target == pytest.approx(np.square(wet, dtype=np.float64).sum(), rel=1e-5)
+
+
+def test_a_target_that_is_no_number_ends_the_training_with_its_reason() -> None:
+    learner = Learner(ONE, 0, CPU)
+    dry, wet = batch()
+    wet[0, 5] = np.inf
+    with pytest.raises(TrainingFailed, match="its target has inf"):
+        learner.step(dry, wet, 1e-3)
+    assert not learner.targets.any()
