@@ -28,6 +28,7 @@ relaxes the code inside as well.
     memory         between memory and registers, and from lane to lane
     arithmetic     number by number
     sums           products that add up in registers, and the sum over the lanes
+    winograd       filters of three taps with fewer products, and what the taps gain
     fourier        the transform of a signal in every lane
 
 The width follows what Numba compiles for, which is part of the key of its cache. To try others, set before

@@ -43,6 +43,8 @@ PAIRS = Architecture(
     )
 )
 """Layers that take frames in pairs, near and far, and one that cannot."""
+LONG_STEPS = Architecture((LayerArray(1, 9, 1, head_bias=True, dilations=(2, 1, 48, 5, 32)),))
+"""The same in steps of four vectors, of which two dilations of 48 make no whole number."""
 
 FORM_BY_NAME = pytest.mark.parametrize(
     "name",
@@ -129,9 +131,10 @@ def test_segments_longer_than_a_tile_are_right_too(name: str) -> None:
 
 @pytest.mark.skipif(LANES < LEAST_LANES, reason="vectors too short for pairs")
 @pytest.mark.parametrize("own_adders", [False, True])
-def test_frames_in_pairs_are_as_right_as_each_by_itself(own_adders: bool) -> None:
+@pytest.mark.parametrize("architecture", [PAIRS, LONG_STEPS])
+def test_frames_in_pairs_are_as_right_as_each_by_itself(architecture: Architecture, own_adders: bool) -> None:
     for frames in (1, 700, 3001):
-        assert_as_in_float64(PAIRS, noise(PAIRS, frames), own_adders)
+        assert_as_in_float64(architecture, noise(architecture, frames), own_adders)
 
 
 @pytest.mark.long
